@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/help.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace veneer::cli {
+namespace {
+
+constexpr std::size_t kColumns = 80;
+constexpr std::size_t kHelpColumn = 8;
+
+std::string describe(const CLI::Option& option) {
+  std::string head = option.get_name(/*positional=*/true, /*all=*/true);
+  std::ranges::replace(head, ',', ' ');
+  const std::string type = option.get_type_name();
+  if (option.nonpositional() && !type.empty()) head += " " + type;
+  return fmt::format("  {}\n{}", head,
+                     wrap(option.get_description(), kHelpColumn));
+}
+
+}  // namespace
+
+std::string wrap(std::string_view text, std::size_t indent) {
+  std::istringstream words{std::string(text)};
+  const std::string margin(indent, ' ');
+  std::string result;
+  std::string line = margin;
+  for (std::string word; words >> word;) {
+    const bool is_first = line.size() == indent;
+    if (!is_first && line.size() + 1 + word.size() > kColumns) {
+      result += line + "\n";
+      line = margin + word;
+      continue;
+    }
+    if (!is_first) line += ' ';
+    line += word;
+  }
+  return result + line + "\n";
+}
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string,
+                                     CLI::AppFormatMode) const {
+  std::string help = "Usage: " + usage_ + "\n\n" +
+                     wrap(app->get_description(), 0);
+  const auto commands = app->get_subcommands({});
+  if (!commands.empty()) {
+    help += "\nCommands:\n";
+    for (const CLI::App* const command : commands) {
+      help += fmt::format("  {:<10}{}\n", command->get_name(),
+                          command->get_footer().substr(
+                              0, command->get_footer().find('\n')));
+    }
+  }
+  for (const std::string& group : app->get_groups()) {
+    if (group.empty()) continue;
+    const auto options = app->get_options([&](const CLI::Option* option) {
+      return option->get_group() == group;
+    });
+    if (options.empty()) continue;
+    help += "\n" + group + ":\n";
+    for (const CLI::Option* const option : options) help += describe(*option);
+  }
+  // The first line of the footer is the summary for the list of commands.
+  const std::string footer = app->get_footer();
+  if (const auto end = footer.find('\n'); end != std::string::npos) {
+    help += footer.substr(end);
+  }
+  return help;
+}
+
+}  // namespace veneer::cli

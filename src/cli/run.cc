@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+//
+// The parser of the whole command line, and how it speaks: help and versions on
+// standard output, complaints as one line on standard error.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "fuse/library.h"
+#include "session/options.h"
+
+namespace veneer::cli {
+namespace {
+
+constexpr char kProgramUsage[] =
+    "veneer COMMAND [OPTION]...\n"
+    "       veneer --version";
+
+constexpr char kDescription[] =
+    "Puts a thin writable surface over directories that must not change: work "
+    "in the mount point with any program, and find every change in the upper "
+    "directory and nothing changed below.";
+
+constexpr char kFooter[] = R"(
+Try it:
+  veneer mount --lower /srv/base      changes go to /srv/base.upper,
+                                      and are seen in /srv/base.mountpoint
+  veneer status /srv/base.mountpoint
+  veneer umount /srv/base.mountpoint
+
+veneer COMMAND --help says more, with examples. See also veneer(1).)";
+
+std::string version() {
+  return fmt::format("veneer {}\nlibfuse {}\n", VENEER_VERSION,
+                     fuse::library_version());
+}
+
+// "veneer", or "veneer mount": whose --help to name.
+std::string command_in(const CLI::App& app) {
+  const auto named = app.get_subcommands();
+  return named.empty() ? "veneer" : "veneer " + named.front()->get_name();
+}
+
+// What could stand where an unknown word does.
+std::vector<std::string> known_words(const CLI::App& app) {
+  std::vector<std::string> known;
+  const auto named = app.get_subcommands();
+  if (named.empty()) {
+    for (const CLI::App* const command : app.get_subcommands({})) {
+      known.push_back(command->get_name());
+    }
+    return known;
+  }
+  for (const CLI::Option* const option : named.front()->get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      known.push_back("--" + name);
+    }
+  }
+  return known;
+}
+
+std::string explain_unknown(const CLI::App& app, const std::string& word) {
+  const std::string option = word.substr(0, word.find('='));
+  const bool is_option = word.starts_with('-');
+  if (!is_option && !app.get_subcommands().empty()) {
+    return fmt::format("argument '{}' is one too many", word);
+  }
+  const std::vector<std::string> known = known_words(app);
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  const std::string_view nearest = session::find_nearest(option, views);
+  const std::string what =
+      fmt::format("unknown {} '{}'", is_option ? "option" : "command", option);
+  return nearest.empty() ? what
+                         : fmt::format("{} (did you mean '{}'?)", what, nearest);
+}
+
+int parse_and_run(int argc, const char* const* argv) {
+  CLI::App app(kDescription, "veneer");
+  app.formatter(std::make_shared<HelpFormatter>(kProgramUsage));
+  app.footer(kFooter);
+  app.set_help_flag("-h,--help", "Show this text.");
+  bool wants_version = false;
+  app.add_flag("-V,--version", wants_version,
+               "Show the version, and that of libfuse.");
+  app.require_subcommand(0, 1);
+  app.allow_extras();
+
+  Action action;
+  add_mount(app, action);
+  add_umount(app, action);
+  add_status(app, action);
+  add_doctor(app, action);
+
+  try {
+    app.parse(argc, argv);
+    if (const auto extras = app.remaining(true); !extras.empty()) {
+      return complain_usage(explain_unknown(app, extras.front()),
+                            command_in(app));
+    }
+  } catch (const CLI::CallForHelp&) {
+    const auto named = app.get_subcommands();
+    fmt::print("{}", named.empty() ? app.help() : named.front()->help());
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return complain_usage(error.what(), command_in(app));
+  }
+
+  if (wants_version) {
+    fmt::print("{}", version());
+    return 0;
+  }
+  if (!action) {
+    fmt::print(stderr, "{}", app.help());
+    return kUsage;
+  }
+  return action();
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const std::exception& error) {
+    return complain(fmt::format("{} (this is a defect; please report it)",
+                                error.what()));
+  }
+}
+
+int complain(std::string_view text, int status) {
+  std::string line(text);
+  std::ranges::replace(line, '\n', ' ');
+  fmt::print(stderr, "veneer: {}\n", line);
+  return status;
+}
+
+int complain(const Error& error) { return complain(error.message()); }
+
+int complain_usage(std::string_view text, std::string_view command) {
+  const bool has_remedy = text.ends_with(')');
+  return complain(has_remedy
+                      ? std::string(text)
+                      : fmt::format("{} (see {} --help)", text, command),
+                  kUsage);
+}
+
+}  // namespace veneer::cli

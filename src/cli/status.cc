@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// veneer status: what a mounted overlay says of itself, for people.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "session/json_path.h"
+#include "session/unmount.h"
+
+namespace veneer::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kDescription[] =
+    "Shows the layers of a mounted overlay, the settings in force with the "
+    "reason for each, and what was counted since it was mounted. The number "
+    "of messages is what the kernel had to ask: the fewer, the faster.";
+
+constexpr char kExamples[] = R"(show an overlay's layers, settings and counters
+
+Examples:
+  veneer status /mnt/tree
+  veneer status --json /mnt/tree | jq .counters.messages.total)";
+
+std::string show(const json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (const auto path = session::path_from_json(value)) return *path;
+  return value.dump();
+}
+
+void print_line(std::string_view name, const std::string& value) {
+  fmt::print("  {:<20} {}\n", name, value);
+}
+
+void print_layers(const json& layers) {
+  fmt::print("layers\n");
+  print_line("upper", show(layers.value("upper", json())));
+  print_line("work", show(layers.value("work", json())));
+  const json lowers = layers.value("lower", json::array());
+  for (const json& lower : lowers) print_line("lower", show(lower));
+}
+
+void print_settings(const json& settings) {
+  fmt::print("settings\n");
+  for (const auto& [name, setting] : settings.items()) {
+    print_line(name, fmt::format("{} ({})", show(setting.value("value", json())),
+                                 show(setting.value("why", json()))));
+  }
+}
+
+void print_counters(const json& counters) {
+  fmt::print("counters\n");
+  for (const auto& [name, value] : counters.items()) {
+    if (!value.is_object()) print_line(name, show(value));
+  }
+  fmt::print("messages\n");
+  const json messages = counters.value("messages", json::object());
+  for (const auto& [name, value] : messages.items()) {
+    print_line(name, show(value));
+  }
+}
+
+int print_status(const std::string& mount_point, bool as_json) {
+  const auto text = session::fetch_status(mount_point);
+  if (!text) return complain(text.error());
+  if (as_json) {
+    fmt::print("{}", *text);
+    return 0;
+  }
+  const json status = json::parse(*text, nullptr, false);
+  if (!status.is_object()) {
+    return complain(mount_point + " gave an answer that is not understood (is "
+                                  "its server of another version?)");
+  }
+  const json server = status.value("server", json::object());
+  fmt::print("{}: served by process {} ({}, veneer {})\n",
+             show(status.value("mount_point", json())),
+             show(server.value("pid", json())),
+             show(server.value("kind", json())),
+             show(server.value("version", json())));
+  print_layers(status.value("layers", json::object()));
+  print_settings(status.value("settings", json::object()));
+  print_counters(status.value("counters", json::object()));
+  return 0;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action& action) {
+  struct Arguments {
+    std::string mount_point;
+    bool as_json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command = app.add_subcommand("status", kDescription);
+  command->formatter(
+      std::make_shared<HelpFormatter>("veneer status [--json] MOUNTPOINT"));
+  command->footer(kExamples);
+  command->add_flag("--json", arguments->as_json, "As JSON, for scripts.");
+  command->add_option("MOUNTPOINT", arguments->mount_point,
+                      "Where it is mounted.")
+      ->required()
+      ->type_name("");
+  command->callback([arguments, &action] {
+    action = [arguments] {
+      return print_status(arguments->mount_point, arguments->as_json);
+    };
+  });
+}
+
+}  // namespace veneer::cli

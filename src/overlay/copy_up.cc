@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+//
+// Copy-up: the moment a shared object becomes ours to change.
+//
+// Lower layers never change, so before the first change to a lower object a
+// private copy of it is published on the upper. Promises made here:
+//
+//   Whole     The copy is assembled in the work directory and appears by one
+//             link or rename. A crash leaves the lower object visible and at
+//             most a stale work entry, swept at the next mount.
+//   Small     Data are copied when data are needed, and only as many as will
+//             survive. chmod, rename and link of a file copy none (metacopy).
+//   Once      Callers racing on one node share one copy; the late ones wait.
+//   Ordered   A directory is on the upper before anything inside it.
+//   Unseen    Names, node, st_ino and times stay as they were.
+//   Linked    A lower file with several names stays one file: it is copied
+//             into the inode index, and its names are linked from there.
+//
+// Locks: needs the topology held, so that no ancestor moves; takes copy_mu
+// (rank 3), parents first, one at a time. An unlink holds its victim's copy_mu,
+// so a copy never appears at a name that has just gone.
+// In the kernel: fs/overlayfs/copy_up.c.
+
+#include <sys/stat.h>
+
+#include "overlay/core.h"
+
+namespace veneer::overlay {
+namespace {
+
+bool is_satisfied(const Node& node, Need need) {
+  if (node.upper() == nullptr) return false;
+  return need == Need::kMetadata || !node.has(kMetacopyFlag);
+}
+
+}  // namespace
+
+Result<void> Core::ensure_upper(Node& node, Need need, const TopologyHold&,
+                                std::optional<std::uint64_t> length) {
+  if (is_satisfied(node, need)) return {};
+  if (!upper) return Error(EROFS, "copy-up");
+  // The chain of ancestors that are missing, topmost last.
+  std::vector<NodeRef> missing;
+  for (std::optional<Place> place = nodes.place_of(node);
+       place && place->dir->upper() == nullptr;
+       place = nodes.place_of(*missing.back())) {
+    missing.push_back(place->dir);
+  }
+  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
+    TRY(copy_up_one(**it, Need::kMetadata, {}));
+  }
+  return copy_up_one(node, need, length);
+}
+
+Result<void> Core::copy_up_one(Node& node, Need need,
+                               std::optional<std::uint64_t> length) {
+  const MutexLock lock(node.copy_mu);
+  if (is_satisfied(node, need)) return {};
+  if (node.upper() != nullptr) return bring_data_up(node);
+
+  const LayerIndex from =
+      node.is_dir() ? node.dir->lowers.front().layer : node.lower_layer;
+  LayerNode& source =
+      node.is_dir() ? *node.dir->lowers.front().node : *node.lower;
+  TRY_ASSIGN(const Attr attr, layer(from).get_attr(source));
+  TRY_ASSIGN(const CopySpec spec, copy_spec(node, attr, need, length));
+  TRY_ASSIGN(const LayerNodeRef copy, publish_copy(node, attr, spec));
+
+  TRY_ASSIGN(const Attr copied, upper->get_attr(*copy));
+  numbers.remember_copy({copied.dev, copied.ino}, node.number);
+  if (!node.is_dir() && (attr.nlink > 1 || node.has(kIndexedFlag))) {
+    nodes.add_key(node, {copied.dev, copied.ino});
+  }
+  // The flag first: who sees the upper must see what it lacks.
+  node.set(kMetacopyFlag, spec.metacopy);
+  if (node.is_dir()) node.set(kMergedFlag);
+  node.set_upper(copy);
+  auto& counter = spec.data ? stats.copy_ups : stats.metadata_copy_ups;
+  counter.fetch_add(1, std::memory_order_relaxed);
+  if (spec.data) {
+    stats.copy_up_bytes.fetch_add(spec.length, std::memory_order_relaxed);
+  }
+  return {};
+}
+
+Result<CopySpec> Core::copy_spec(Node& node, const Attr& attr, Need need,
+                                 std::optional<std::uint64_t> length) {
+  const LayerIndex from =
+      node.is_dir() ? node.dir->lowers.front().layer : node.lower_layer;
+  const LayerNode& source =
+      node.is_dir() ? *node.dir->lowers.front().node : *node.lower;
+  Layer& lower = layer(from);
+  CopySpec spec;
+  spec.attr = attr;
+  spec.length = attr.size;
+  if (node.type == S_IFLNK) {
+    TRY_ASSIGN(spec.target, lower.read_link(source));
+  }
+  if (node.is_regular() && attr.size > 0) {
+    switch (need) {
+      case Need::kMetadata: spec.metacopy = upper->can_metacopy(); break;
+      case Need::kNoData: spec.length = 0; break;
+      case Need::kData:
+        if (length) spec.length = std::min(*length, spec.length);
+        break;
+    }
+    if (!spec.metacopy && spec.length > 0) {
+      TRY_ASSIGN(spec.data, data_for_read(node));
+    }
+  }
+  TRY_ASSIGN(const std::string names, lower.list_xattrs(source));
+  for (std::string_view rest = names; !rest.empty();) {
+    const std::string name(rest.substr(0, rest.find('\0')));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    TRY_ASSIGN(auto value, lower.get_xattr(source, name));
+    if (value) spec.xattrs.emplace_back(name, *std::move(value));
+  }
+  spec.origin = lower.origin_record(source);
+  if (numbers.are_recorded()) spec.number = node.number;
+  spec.immutable = node.has(kImmutableFlag);
+  spec.append_only = node.has(kAppendFlag);
+  spec.sync_data = options.fsync == FsyncPolicy::kStrict ||
+                   (options.fsync == FsyncPolicy::kAuto && spec.data);
+  return spec;
+}
+
+bool Core::wants_index(Node& node) {
+  return upper && upper->has_index() && !node.is_dir() && node.lower;
+}
+
+Result<LayerNodeRef> Core::publish_copy(Node& node, const Attr& attr,
+                                        const CopySpec& spec) {
+  const std::optional<Place> place = nodes.place_of(node);
+  if (place) TRY(mark_impure(*place->dir));
+  if (!place) {
+    TRY_ASSIGN(StagedPtr staged, upper->stage(spec));
+    return upper->publish_unnamed(std::move(staged));
+  }
+  if (attr.nlink < 2 || !wants_index(node) || spec.origin.empty()) {
+    TRY_ASSIGN(StagedPtr staged, upper->stage(spec));
+    return upper->publish(std::move(staged), *place->dir->upper(),
+                          place->name);
+  }
+  CopySpec indexed = spec;
+  indexed.nlink = Marks::Nlink{.of_upper = false, .delta = 0};
+  TRY_ASSIGN(StagedPtr staged, upper->stage(indexed));
+  TRY_ASSIGN(LayerNodeRef copy,
+             upper->publish_in_index(std::move(staged), spec.origin));
+  node.nlink = attr.nlink;
+  node.set(kIndexedFlag);
+  TRY_ASSIGN(const Attr dir, upper->get_attr(*place->dir->upper()));
+  TRY(upper->link(*copy, *place->dir->upper(), place->name, false));
+  ignore_error(upper->set_attr(
+      *place->dir->upper(), SetAttr{.atime = dir.atime, .mtime = dir.mtime}));
+  return copy;
+}
+
+// A metacopy gets its data, in place.
+Result<void> Core::bring_data_up(Node& node) {
+  TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
+  TRY_ASSIGN(const FileData data, data_for_read(node));
+  TRY(upper->fill_metacopy(*node.upper(), data, attr.size,
+                           options.fsync != FsyncPolicy::kVolatile));
+  node.set(kMetacopyFlag, false);
+  stats.copy_ups.fetch_add(1, std::memory_order_relaxed);
+  stats.copy_up_bytes.fetch_add(attr.size, std::memory_order_relaxed);
+  return {};
+}
+
+Result<void> Core::mark_impure(Node& dir) {
+  if (dir.has(kImpureFlag)) return {};
+  TRY(upper->set_impure(*dir.upper()));
+  dir.set(kImpureFlag);
+  return {};
+}
+
+Result<void> Core::redirect(Node& node) {
+  const LayerNode& source =
+      node.is_dir() ? *node.dir->lowers.front().node : *node.lower;
+  const LayerIndex from =
+      node.is_dir() ? node.dir->lowers.front().layer : node.lower_layer;
+  auto set = upper->set_redirect(*node.upper(),
+                                 "/" + layer(from).path_of(source));
+  // A path too long for the upper's xattrs: let the caller copy instead.
+  if (!set && (set.error().code() == ENOSPC || set.error().code() == E2BIG ||
+               set.error().code() == ERANGE)) {
+    return Error(EXDEV, "redirect");
+  }
+  return set;
+}
+
+// --- Link counts of indexed files -------------------------------------------
+
+Result<void> Core::ensure_alias(Node& node, Node& dir, Name name) {
+  TRY_ASSIGN(const UpperEntry entry, upper_entry(dir, name));
+  if (entry == UpperEntry::kObject) return {};
+  TRY_ASSIGN(const Attr before, upper->get_attr(*dir.upper()));
+  TRY(mark_impure(dir));
+  // Counted from the lower, the number holds before and after the link.
+  TRY_ASSIGN(const Marks marks, upper->get_marks(*node.upper()));
+  if (!marks.nlink || marks.nlink->of_upper) {
+    if (const auto origin = origin_attr(marks)) {
+      TRY(upper->set_nlink(
+          *node.upper(),
+          {.of_upper = false,
+           .delta = std::int64_t{node.nlink} - origin->nlink}));
+    } else {
+      TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
+      TRY(upper->set_nlink(
+          *node.upper(),
+          {.of_upper = true,
+           .delta = std::int64_t{node.nlink} - attr.nlink - 1}));
+    }
+  }
+  TRY(upper->link(*node.upper(), *dir.upper(), name, false));
+  ignore_error(upper->set_attr(
+      *dir.upper(), SetAttr{.atime = before.atime, .mtime = before.mtime}));
+  return {};
+}
+
+Result<void> Core::begin_nlink_change(Node& node) {
+  if (!node.has(kIndexedFlag)) return {};
+  TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
+  return upper->set_nlink(
+      *node.upper(),
+      {.of_upper = true, .delta = std::int64_t{node.nlink} - attr.nlink});
+}
+
+void Core::end_nlink_change(Node& node, int by) {
+  if (!node.has(kIndexedFlag)) return;
+  const std::uint32_t left =
+      node.nlink.fetch_add(static_cast<std::uint32_t>(by)) +
+      static_cast<std::uint32_t>(by);
+  if (left != 0) return;
+  const auto marks = upper->get_marks(*node.upper());
+  if (marks && marks->origin && upper->pin(*node.upper())) {
+    ignore_error(upper->remove_from_index(*marks->origin));
+  }
+}
+
+}  // namespace veneer::overlay

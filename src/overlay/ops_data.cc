@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// Data: read, write, fallocate, lseek, copy_file_range, fsync.
+//
+// Copy-up of data happens here, at the first write, not at open: opening for
+// writing and writing nothing copies nothing. Rights were checked when the
+// caller opened the file, so none are checked again.
+
+#include "overlay/core.h"
+#include "overlay/filesystem.h"
+#include "sys/copy_data.h"
+#include "sys/file.h"
+
+namespace veneer::overlay {
+
+// The file, ready to be written to by `caller`.
+Result<FileData> Core::own_data(const Caller& caller, Node& node) {
+  if (node.has(kImmutableFlag)) return Error(EPERM, "write");
+  if (!node.data_is_upper()) {
+    const SharedTopology hold(topology);
+    TRY(ensure_upper(node, Need::kData, hold));
+  }
+  if (node.has(kSetIdFlag) && caller.uid != 0) {
+    TRY(upper->set_attr(*node.upper(), SetAttr{.kill_suid = true}));
+    node.set(kSetIdFlag, false);
+  }
+  return data_for_write(node);
+}
+
+Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,
+                                    std::size_t size) {
+  TRY_ASSIGN(const NodeRef node, core_->get_file(id));
+  TRY_ASSIGN(FileData data, core_->data_for_read(*node));
+  core_->stats.bytes_read.fetch_add(size, std::memory_order_relaxed);
+  ReadSource source;
+  source.size = size;
+  if (data.length) {
+    const std::uint64_t left = offset < *data.length ? *data.length - offset : 0;
+    source.size = std::min<std::uint64_t>(size, left);
+  }
+  if (data.fd >= 0) {
+    source.fd = data.fd;
+    source.offset = data.offset + offset;
+  } else {
+    const std::size_t from = std::min<std::uint64_t>(offset, data.bytes.size());
+    source.bytes = data.bytes.subspan(
+        from, std::min(source.size, data.bytes.size() - from));
+    source.size = source.bytes.size();
+  }
+  source.owner = std::move(data.owner);
+  return source;
+}
+
+Result<std::size_t> Filesystem::write(const Caller& caller, NodeId id,
+                                      std::uint64_t offset,
+                                      std::span<const std::byte> bytes) {
+  if (!core_->upper) return Error(EROFS, "write");
+  TRY_ASSIGN(const NodeRef node, core_->get_file(id));
+  TRY_ASSIGN(const FileData data, core_->own_data(caller, *node));
+  if (node->has(kAppendFlag)) {
+    TRY_ASSIGN(const Attr attr, sys::stat_fd(data.fd));
+    if (offset < attr.size) return Error(EPERM, "write");
+  }
+  core_->stats.bytes_written.fetch_add(bytes.size(),
+                                       std::memory_order_relaxed);
+  return sys::pwrite_some(data.fd, bytes.data(), bytes.size(), offset);
+}
+
+Result<void> Filesystem::fallocate(const Caller& caller, NodeId id, int mode,
+                                   std::uint64_t offset,
+                                   std::uint64_t length) {
+  if (!core_->upper) return Error(EROFS, "fallocate");
+  TRY_ASSIGN(const NodeRef node, core_->get_file(id));
+  if (node->has(kAppendFlag) && mode != 0) return Error(EPERM, "fallocate");
+  TRY_ASSIGN(const FileData data, core_->own_data(caller, *node));
+  return sys::fallocate_fd(data.fd, mode, offset, length);
+}
+
+Result<std::uint64_t> Filesystem::seek(NodeId id, std::uint64_t offset,
+                                       int whence) {
+  TRY_ASSIGN(const NodeRef node, core_->get_file(id));
+  TRY_ASSIGN(const FileData data, core_->data_for_read(*node));
+  if (data.fd < 0 || data.offset != 0 || data.length) {
+    // No holes are known of: all is data up to the end.
+    TRY_ASSIGN(const Attr attr, core_->attr_of(*node));
+    if (offset >= attr.size) return Error(ENXIO, "lseek");
+    return whence == SEEK_DATA ? offset : attr.size;
+  }
+  return sys::seek_fd(data.fd, static_cast<std::int64_t>(offset), whence);
+}
+
+Result<std::size_t> Filesystem::copy_file_range(
+    const Caller& caller, NodeId from, std::uint64_t from_offset, NodeId to,
+    std::uint64_t to_offset, std::size_t size) {
+  if (!core_->upper) return Error(EROFS, "copy_file_range");
+  TRY_ASSIGN(const NodeRef source, core_->get_file(from));
+  TRY_ASSIGN(const NodeRef target, core_->get_file(to));
+  if (target->has(kAppendFlag)) return Error(EPERM, "copy_file_range");
+  TRY_ASSIGN(const FileData out, core_->own_data(caller, *target));
+  TRY_ASSIGN(const FileData in, core_->data_for_read(*source));
+  if (in.fd < 0 || in.length) return Error(EOPNOTSUPP, "copy_file_range");
+  return sys::copy_file_range(in.fd, in.offset + from_offset, out.fd,
+                              to_offset, size);
+}
+
+Result<void> Filesystem::fsync(NodeId id, bool data_only) {
+  TRY_ASSIGN(const NodeRef node, core_->get(id));
+  if (core_->options.fsync == FsyncPolicy::kVolatile ||
+      node->upper() == nullptr) {
+    return {};
+  }
+  if (node->is_regular() && node->data_is_upper()) {
+    TRY_ASSIGN(const FileData data, core_->data_for_read(*node));
+    return data_only ? sys::fdatasync_fd(data.fd) : sys::fsync_fd(data.fd);
+  }
+  // A directory without a name has nothing left to keep.
+  if (node->has(kUnlinkedFlag)) return {};
+  return core_->upper->sync(*node->upper(), data_only);
+}
+
+}  // namespace veneer::overlay

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// One descriptor per level, so that the tree may move while it is removed; a
+// depth at which descriptors run out is not reached by paths that can be named,
+// but by those that cannot: then the error is EMFILE, and nothing is followed.
+
+#include "sys/remove_tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sys/call.h"
+#include "sys/dir_stream.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+#include "sys/link.h"
+#include "sys/open.h"
+
+namespace veneer::sys {
+namespace {
+
+struct Entry {
+  std::string name;
+  bool is_dir = false;
+};
+
+Result<std::vector<Entry>> list(int dir) {
+  std::vector<Entry> entries;
+  TRY(read_dir(dir,
+               [&](std::string_view name, std::uint64_t, std::uint8_t type) {
+                 entries.push_back({std::string(name), type == DT_DIR});
+               }));
+  return entries;
+}
+
+// A directory to be listed, opened up for its owner if need be.
+Result<UniqueFd> open_to_remove(int path_fd, const Attr& attr) {
+  auto opened = reopen(path_fd, O_RDONLY | O_DIRECTORY);
+  const bool shut = (attr.mode & S_IRWXU) != S_IRWXU;
+  if (opened && !shut) return opened;
+  if (shut) TRY(chmod_fd(path_fd, (attr.mode & 07777) | S_IRWXU));
+  return opened ? std::move(opened) : reopen(path_fd, O_RDONLY | O_DIRECTORY);
+}
+
+Result<void> remove_entries_on(int dir, std::uint64_t dev);
+
+Result<void> remove_entry_on(int dir, const char* name, std::uint64_t dev) {
+  const auto found = open_at(dir, name, O_PATH | O_NOFOLLOW);
+  if (!found) {
+    if (found.error().code() == ENOENT) return {};
+    return found.error();
+  }
+  TRY_ASSIGN(const Attr attr, stat_fd(found->get()));
+  if (!S_ISDIR(attr.mode)) return unlink_at(dir, name);
+  if (attr.dev != dev) return Error(EBUSY, "remove", name);
+  {
+    TRY_ASSIGN(const UniqueFd listed, open_to_remove(found->get(), attr));
+    TRY(remove_entries_on(listed.get(), dev));
+  }
+  return remove_dir_at(dir, name);
+}
+
+Result<void> remove_entries_on(int dir, std::uint64_t dev) {
+  TRY_ASSIGN(const std::vector<Entry> entries, list(dir));
+  std::optional<Error> first;
+  for (const Entry& entry : entries) {
+    if (auto gone = remove_entry_on(dir, entry.name.c_str(), dev); !gone) {
+      if (!first) first = gone.error().about(entry.name);
+    }
+  }
+  if (first) return *first;
+  return {};
+}
+
+}  // namespace
+
+Result<void> remove_tree_at(int dir, const char* name) {
+  // Where `name` is a mount, its parent's device differs from its own.
+  const auto found = open_at(dir, name, O_PATH | O_NOFOLLOW);
+  if (!found) {
+    if (found.error().code() == ENOENT) return {};
+    return found.error();
+  }
+  TRY_ASSIGN(const Attr parent, stat_at(dir, ""));
+  return remove_entry_on(dir, name, parent.dev);
+}
+
+Result<void> remove_entries(int dir) {
+  TRY_ASSIGN(const Attr attr, stat_fd(dir));
+  TRY_ASSIGN(const UniqueFd listed, open_to_remove(dir, attr));
+  return remove_entries_on(listed.get(), attr.dev);
+}
+
+}  // namespace veneer::sys

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//
+// Where subject and reference may differ, and why. Every row here is a row of
+// docs/semantics.md; what is not here is a defect.
+//
+// A row looks at one call and its two answers. It must be as narrow as it can
+// be: a wide exception hides what it was not written for.
+
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "test/differential/executor.h"
+#include "test/differential/op.h"
+#include "test/differential/snapshot.h"
+
+namespace veneer::testing::differential {
+
+/// How the run goes on after two answers differ.
+enum class Verdict : std::uint8_t {
+  kDiverges,  ///< report it
+  kAccept,    ///< go on
+  kDropSlot,  ///< close the descriptor in both trees, as its file now differs
+  kEndRun,    ///< the trees now differ with reason: nothing more can be learnt
+};
+
+struct Exception {
+  std::string_view row;  ///< of docs/semantics.md
+  std::string_view reason;
+  Verdict verdict;
+  bool (*applies)(const Op&, const Outcome& subject, const Outcome& reference);
+};
+
+namespace exception {
+
+inline bool changes_attributes(OpKind kind) {
+  return kind == OpKind::kChmod || kind == OpKind::kChown ||
+         kind == OpKind::kUtimens || kind == OpKind::kSetxattr ||
+         kind == OpKind::kSetflags || kind == OpKind::kRemovexattr ||
+         kind == OpKind::kSetacl;
+}
+
+inline bool only_nlink_differs(const Outcome& subject,
+                               const Outcome& reference) {
+  if (!subject.stat || !reference.stat) return false;
+  StatView same = *reference.stat;
+  same.nlink = subject.stat->nlink;
+  return same.mode == subject.stat->mode && same.uid == subject.stat->uid &&
+         same.gid == subject.stat->gid && same.size == subject.stat->size;
+}
+
+}  // namespace exception
+
+/// Calls that the reference must be spared, row 42: changing the attributes of
+/// a removed lower directory or device through a descriptor. The kernel copies
+/// it up to the name it had, over whatever has that name by now, and the next
+/// mount shows the removed object instead. The subject runs the call, and its
+/// tree is compared after it.
+inline bool damages_reference(const Op& op, bool is_removed_special) {
+  return op.fd != kNone && is_removed_special &&
+         exception::changes_attributes(op.kind);
+}
+
+inline constexpr std::array<Exception, 5> kExceptions = {{
+    {"22",
+     "a whiteout in a lower directory that is not merged: the kernel passes "
+     "the "
+     "listing through and shows a name that nobody can look up",
+     Verdict::kAccept,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return op.kind == OpKind::kReaddir && subject.result >= 0 &&
+              subject.detail == reference.note;
+     }},
+    {"42",
+     "fchmod and its like on an unlinked lower file: the kernel tries to copy "
+     "up to a name that is gone and answers EEXIST or ENOENT; ours changes the "
+     "file that the descriptor holds",
+     Verdict::kDropSlot,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return op.fd != kNone && exception::changes_attributes(op.kind) &&
+              reference.result < 0 &&
+              (reference.error == EEXIST || reference.error == ENOENT) &&
+              subject.result >= 0;
+     }},
+    {"42",
+     "an unlinked lower file held open: the kernel goes on to report the link "
+     "count of the lower inode, ours what is left of it",
+     Verdict::kAccept,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return op.fd != kNone &&
+              exception::only_nlink_differs(subject, reference) &&
+              subject.stat->nlink < reference.stat->nlink;
+     }},
+    {"17",
+     "a mapping made through a descriptor opened before copy-up: the kernel "
+     "maps the lower file for good, ours has one page cache per file",
+     Verdict::kAccept,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return op.kind == OpKind::kMmapRead && subject.result >= 0 &&
+              subject.note == "coherent" && reference.note == "stale";
+     }},
+    {"8",
+     "a redirect has at most 256 bytes; past that the kernel refuses the "
+     "rename, and a subject with a longer reach need not",
+     Verdict::kEndRun,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return (op.kind == OpKind::kRename || op.kind == OpKind::kLink) &&
+              reference.result < 0 && reference.error == EXDEV &&
+              subject.result >= 0;
+     }},
+}};
+
+/// The same of whole trees, row 22: a name that is listed but not there.
+inline bool is_shown_whiteout(const Entry& entry) {
+  return entry.problem == kNotThere;
+}
+
+/// The first row that covers the difference decides.
+inline Verdict judge(const Op& op, const Outcome& subject,
+                     const Outcome& reference) {
+  for (const Exception& row : kExceptions) {
+    if (row.applies(op, subject, reference)) return row.verdict;
+  }
+  return Verdict::kDiverges;
+}
+
+}  // namespace veneer::testing::differential

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// Scripts from seeds: random layers, then random calls on them.
+//
+// Names come from a small pool, so that calls meet each other's results all the
+// time; among them one of 255 bytes and one that is no UTF-8. The long one
+// stays in the root and is no directory, because a redirect is at most 256
+// bytes long.
+
+#pragma once
+
+#include <cstdint>
+
+#include "test/differential/op.h"
+
+namespace veneer::testing::differential {
+
+struct Profile {
+  int ops = 300;
+  int swap_ops = 60;  ///< after the uppers changed sides; 0 for none
+  int compare_every = 50;
+  bool wh_names = true;  ///< names that begin .wh., as any other
+  bool drop_caches = false;
+};
+
+/// The same script for the same arguments, on every machine.
+Script generate(std::uint64_t seed, const Profile& profile);
+
+}  // namespace veneer::testing::differential
