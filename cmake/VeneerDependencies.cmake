@@ -39,7 +39,8 @@ endfunction()
 
 veneer_dependency(base
   Threads::Threads fmt::fmt spdlog::spdlog OpenSSL::Crypto PkgConfig::XXHASH
-  PkgConfig::BLAKE3)
+  PkgConfig::BLAKE3 absl::synchronization absl::flat_hash_map
+  absl::function_ref)
 veneer_dependency(containers
   absl::flat_hash_map absl::flat_hash_set absl::node_hash_map
   absl::inlined_vector absl::btree)

@@ -49,7 +49,7 @@ endif()
 
 set(VENEER_PC_REQUIRES fmt spdlog libcrypto libarchive libxxhash
   absl_flat_hash_map absl_flat_hash_set absl_node_hash_map absl_inlined_vector
-  absl_btree)
+  absl_btree absl_synchronization)
 foreach(module fuse3 libblake3)
   set(private_pc "${VENEER_DEPS_DIR}/lib/pkgconfig/${module}.pc")
   if(EXISTS "${private_pc}")

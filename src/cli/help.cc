@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <sstream>
 
 namespace veneer::cli {
@@ -15,7 +14,9 @@ constexpr std::size_t kHelpColumn = 8;
 
 std::string describe(const CLI::Option& option) {
   std::string head = option.get_name(/*positional=*/true, /*all=*/true);
-  std::ranges::replace(head, ',', ' ');
+  if (const auto comma = head.find(','); comma != std::string::npos) {
+    head.insert(comma + 1, " ");
+  }
   const std::string type = option.get_type_name();
   if (option.nonpositional() && !type.empty()) head += " " + type;
   return fmt::format("  {}\n{}", head,

@@ -186,7 +186,7 @@ void add_mount(CLI::App& app, Action& action) {
   auto mount = std::make_shared<MountCommand>();
   CLI::App* const command = app.add_subcommand("mount", kDescription);
   command->formatter(std::make_shared<HelpFormatter>(kMountUsage));
-  command->footer("mount an overlay\n" + list_words() + kExamples);
+  command->footer("mount an overlay" + list_words() + kExamples);
   add_table_options(*command, *mount);
 
   command->add_option("-o", mount->option_strings,

@@ -99,7 +99,9 @@ int parse_and_run(int argc, const char* const* argv) {
 
   try {
     app.parse(argc, argv);
-    if (const auto extras = app.remaining(true); !extras.empty()) {
+    auto extras = app.remaining(true);
+    std::erase(extras, "--");  // the parser lists it too
+    if (!extras.empty()) {
       return complain_usage(explain_unknown(app, extras.front()),
                             command_in(app));
     }

@@ -97,7 +97,10 @@ Session::Session(overlay::Filesystem& filesystem, SessionOptions options)
       dispatcher_(filesystem, {.cache = options_.cache,
                                .never_syncs = options_.never_syncs,
                                .status = options_.status,
-                               .on_ready = options_.on_ready}) {}
+                               .on_ready = [this] {
+                                 serving_.store(true);
+                                 if (options_.on_ready) options_.on_ready();
+                               }}) {}
 
 Session::~Session() {
   if (session_ == nullptr) return;
@@ -165,6 +168,7 @@ Result<void> Session::run() {
   fuse_loop_cfg_set_max_threads(config, threads());
   fuse_loop_cfg_set_clone_fd(config, options_.clone_fd ? 1 : 0);
   const int result = fuse_session_loop_mt(session_, config);
+  serving_.store(false);
 
   // Before the signals' thread is waited for: if it hangs in the mount, this
   // sets it free.
@@ -187,7 +191,7 @@ void Session::stop() {
 // Dirty pages, of shared mappings or of a write-back cache, can be written only
 // as long as someone takes them.
 void Session::flush() const {
-  if (mount_point().empty()) return;
+  if (mount_point().empty() || !serving_.load()) return;
   const Result<sys::UniqueFd> path = sys::open_dir(mount_point());
   if (!path) return;
   const Result<sys::UniqueFd> root =

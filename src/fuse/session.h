@@ -20,6 +20,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -117,6 +118,7 @@ class Session {
   void flush() const;
 
   const SessionOptions options_;
+  std::atomic<bool> serving_{false};  // between the kernel's hello and the end
   Dispatcher dispatcher_;
   fuse_session* session_ = nullptr;
 };

@@ -8,7 +8,7 @@
 
 #include <linux/fs.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
+#include <linux/xattr.h>
 
 #include "overlay/core.h"
 #include "overlay/filesystem.h"

@@ -68,20 +68,27 @@ Finding check_kernel() {
           "read-only mounts"};
 }
 
+Result<void> open_fuse_device() {
+  TRY_ASSIGN(const sys::UniqueFd dev, sys::open_dir("/dev"));
+  TRY(sys::open_at(dev.get(), "fuse", O_RDWR));
+  return {};
+}
+
+std::string fuse_remedy(int code) {
+  return code == EACCES || code == EPERM
+             ? "as root: chmod 666 /dev/fuse; in a container, allow the device"
+             : "as root: modprobe fuse; in a container, pass the device in "
+               "(--device /dev/fuse)";
+}
+
 Finding check_fuse_device() {
-  const auto dev = sys::open_dir("/dev");
-  const auto fuse = dev ? sys::open_at(dev->get(), "fuse", O_RDWR)
-                        : Result<sys::UniqueFd>(dev.error());
-  if (fuse) {
+  const auto opened = open_fuse_device();
+  if (opened) {
     return {"fuse_device", "FUSE device", kGood, "/dev/fuse can be opened", ""};
   }
-  const bool absent = fuse.error().code() == ENOENT;
   return {"fuse_device", "FUSE device", kMissing,
-          "/dev/fuse: " + reason_of(fuse.error().code()),
-          absent ? "as root: modprobe fuse; in a container, pass the device in "
-                   "(--device /dev/fuse)"
-                 : "allow this user to read and write /dev/fuse (mode 0666 is "
-                   "usual); in a container, allow the device"};
+          "/dev/fuse: " + reason_of(opened.error().code()),
+          fuse_remedy(opened.error().code())};
 }
 
 Finding check_library() {
@@ -305,6 +312,14 @@ std::vector<Finding> examine_machine(const std::string& dir) {
   findings.push_back(check_kernel_overlayfs(*scratch));
   check_upper(dir, *scratch, findings);
   return findings;
+}
+
+Result<void> check_fuse_is_there() {
+  const auto opened = open_fuse_device();
+  if (opened) return {};
+  const int code = opened.error().code();
+  return sentence(code, fmt::format("/dev/fuse cannot be opened: {} ({})",
+                                    reason_of(code), fuse_remedy(code)));
 }
 
 bool is_fuse_io_uring_enabled() {

@@ -33,6 +33,9 @@ struct Finding {
 /// `dir`: whose file system is to be tried as an upper's.
 std::vector<Finding> examine_machine(const std::string& dir);
 
+/// Fails  ENOENT, EACCES  with a sentence: /dev/fuse cannot be opened
+Result<void> check_fuse_is_there();
+
 /// Whether the kernel lets FUSE servers use io_uring.
 bool is_fuse_io_uring_enabled();
 

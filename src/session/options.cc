@@ -107,8 +107,9 @@ constexpr auto kTable = std::to_array<OptionSpec>({
        return {};
      }},
     {G::kBehaviour, "whiteouts", "whiteouts", "auto|kernel|dotwh",
-     "How deletions are written: as kernel overlayfs does, as .wh. files, or "
-     "the first where the upper's file system can (auto, the default).",
+     "How deletions are written: as kernel overlayfs does it, as .wh. files, "
+     "or as the upper's file system and what is there already allow (auto, the "
+     "default).",
      [](Config& config, View value) -> Result<void> {
        using enum layer::WhiteoutForm;
        config.options.whiteouts = value == "auto"     ? kAuto
@@ -124,7 +125,8 @@ constexpr auto kTable = std::to_array<OptionSpec>({
        return {};
      }},
     {G::kBehaviour, "writeback", "writeback", "on|off",
-     "Let the kernel gather small writes and send them later.",
+     "Let the kernel gather small writes and send them later. Default: off, so "
+     "that a full disk is told to the write(2) that met it.",
      [](Config& config, View value) -> Result<void> {
        config.options.writeback = to_choice(value);
        return {};
@@ -149,14 +151,14 @@ constexpr auto kTable = std::to_array<OptionSpec>({
      "How long the kernel may remember names and attributes without asking. "
      "Default: for ever, as nobody else changes the layers.",
      [](Config& config, View value) {
-       return parse_number(value, "the timeout", 0.0, 1e9,
+       return parse_number(value, 0.0, 1e9,
                            config.options.timeout.emplace());
      }},
     {G::kBehaviour, "threads", "threads", "N",
      "How many threads answer the kernel. Default: by the number of "
      "processors.",
      [](Config& config, View value) {
-       return parse_number(value, "the number of threads", 1U, 1024U,
+       return parse_number(value, 1U, 1024U,
                            config.options.threads);
      }},
 
@@ -184,19 +186,6 @@ constexpr auto kTable = std::to_array<OptionSpec>({
      set_flag<&Options::exec, true>},
     {G::kMount, "", "noexec", "", "No program can be run.",
      set_flag<&Options::exec, false>},
-    {G::kMount, "", "atime", "",
-     "Accepted, as are strictatime, relatime and their like: the times of "
-     "access in the layers are never changed by reading.",
-     ignore},
-    {G::kMount, "", "noatime", "", "Likewise.", ignore},
-    {G::kMount, "", "relatime", "", "Likewise.", ignore},
-    {G::kMount, "", "norelatime", "", "Likewise.", ignore},
-    {G::kMount, "", "strictatime", "", "Likewise.", ignore},
-    {G::kMount, "", "nostrictatime", "", "Likewise.", ignore},
-    {G::kMount, "", "lazytime", "", "Likewise.", ignore},
-    {G::kMount, "", "nolazytime", "", "Likewise.", ignore},
-    {G::kMount, "", "diratime", "", "Likewise.", ignore},
-    {G::kMount, "", "nodiratime", "", "Likewise.", ignore},
     {G::kMount, "", "fsname", "NAME",
      "The source shown in /proc/mounts. Default: the topmost lower directory.",
      [](Config& config, View value) -> Result<void> {
@@ -204,7 +193,7 @@ constexpr auto kTable = std::to_array<OptionSpec>({
        return {};
      }},
 
-    // --- Words of fstab for others ---
+    // --- Words of fstab for others, and those that change nothing here ---
     {G::kIgnored, "", "defaults", "", "", ignore},
     {G::kIgnored, "", "auto", "", "", ignore},
     {G::kIgnored, "", "noauto", "", "", ignore},
@@ -219,6 +208,17 @@ constexpr auto kTable = std::to_array<OptionSpec>({
     {G::kIgnored, "", "private", "", "", ignore},
     {G::kIgnored, "", "rprivate", "", "", ignore},
     {G::kIgnored, "", "comment", "TEXT", "", ignore},
+    {G::kIgnored, "", "async", "", "", ignore},
+    {G::kIgnored, "", "atime", "", "", ignore},
+    {G::kIgnored, "", "noatime", "", "", ignore},
+    {G::kIgnored, "", "relatime", "", "", ignore},
+    {G::kIgnored, "", "norelatime", "", "", ignore},
+    {G::kIgnored, "", "strictatime", "", "", ignore},
+    {G::kIgnored, "", "nostrictatime", "", "", ignore},
+    {G::kIgnored, "", "lazytime", "", "", ignore},
+    {G::kIgnored, "", "nolazytime", "", "", ignore},
+    {G::kIgnored, "", "diratime", "", "", ignore},
+    {G::kIgnored, "", "nodiratime", "", "", ignore},
 });
 
 // systemd's and mount(8)'s own.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "fuse/library.h"
@@ -14,6 +15,7 @@
 #include "sys/mount.h"
 #include "sys/open.h"
 #include "sys/process.h"
+#include "sys/service.h"
 #include "sys/thread_umask.h"
 
 namespace veneer::session {
@@ -47,14 +49,44 @@ Error from_upper(const Plan& plan, const Error& error) {
   }
 }
 
-Error from_mount(const Plan& plan, const Error& error) {
-  const char* remedy = "veneer doctor says what this machine lacks";
-  if (error.code() == ENOENT || error.code() == ENODEV) {
-    remedy = "no FUSE here? veneer doctor says";
+// Whether the overlay that has the work directory is about to let go of it:
+// umount(8) returns before the server has ended.
+bool is_ending(const Plan& plan) {
+  const auto work = sys::open_dir(plan.work.path);
+  if (!work) return false;
+  const auto manifest = read_manifest(work->get());
+  if (!manifest || find_process(manifest->server.pid) != manifest->server) {
+    return false;
   }
-  return sentence(error.code(), fmt::format("{} cannot be mounted: {} ({})",
-                                            plan.mount_point.path,
-                                            reason_of(error.code()), remedy));
+  const auto mounted = sys::find_mount(manifest->mount_point);
+  return mounted && !*mounted;
+}
+
+Result<std::unique_ptr<UpperLayer>> open_upper(
+    const layer::UpperOptions& options, const Plan& plan,
+    layer::UpperReport& report) {
+  constexpr std::chrono::milliseconds kPause{20};
+  constexpr int kAttempts = 250;
+  for (int attempt = 1;; ++attempt) {
+    report = {};
+    auto upper = layer::open_host_upper(options, report);
+    if (upper) return upper;
+    const bool again = upper.error().code() == EBUSY && attempt < kAttempts &&
+                       is_ending(plan);
+    if (!again) return from_upper(plan, upper.error());
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+// `said` is what fusermount3 printed: the best reason there is.
+Error from_mount(const Plan& plan, const Error& error, const std::string& said) {
+  const std::string reason = said.empty()
+                                 ? reason_of(error.code())
+                                 : said.substr(0, said.find('\n'));
+  return sentence(error.code(),
+                  fmt::format("{} cannot be mounted: {} (veneer doctor says "
+                              "what this machine lacks)",
+                              plan.mount_point.path, reason));
 }
 
 // Open files that the overlay may keep: the layers' own descriptors and
@@ -83,8 +115,9 @@ Result<bool> decide_io_uring(Choice choice) {
   return choice != Choice::kOff && possible;
 }
 
-// What fusermount3 would refuse, in better words.
+// What mount(2) and fusermount3 would refuse, in better words.
 Result<void> may_mount(const Options& options) {
+  TRY(check_fuse_is_there());
   if (geteuid() == 0) return {};
   const Fusermount fusermount = find_fusermount();
   if (fusermount.path.empty()) {
@@ -168,9 +201,7 @@ Result<void> OverlaySession::open_layers() {
         .work = plan.work.path,
         .form = facts_.config.options.whiteouts,
     };
-    auto opened = layer::open_host_upper(options, facts_.upper);
-    if (!opened) return from_upper(plan, opened.error());
-    upper = *std::move(opened);
+    TRY_ASSIGN(upper, open_upper(options, plan, facts_.upper));
     TRY_ASSIGN(work_dir_, sys::open_dir(plan.work.path));
   }
 
@@ -222,9 +253,20 @@ Result<void> OverlaySession::attach() {
              decide_io_uring(facts_.config.options.io_uring));
   facts_.allow_other = options.allow_other.value_or(geteuid() == 0);
   options.on_ready = [this] { set_state(State::kMounted, {}); };
-  auto mounted = fuse::Session::mount(*filesystem_, std::move(options));
-  if (!mounted) return from_mount(facts_.plan, mounted.error());
-  fuse_ = *std::move(mounted);
+  {
+    std::optional<sys::CapturedStderr> captured;
+    if (facts_.kind != ServerKind::kLibrary && geteuid() != 0) {
+      if (auto started = sys::CapturedStderr::start()) {
+        captured.emplace(*std::move(started));
+      }
+    }
+    auto mounted = fuse::Session::mount(*filesystem_, std::move(options));
+    if (!mounted) {
+      return from_mount(facts_.plan, mounted.error(),
+                        captured ? captured->text() : "");
+    }
+    fuse_ = *std::move(mounted);
+  }
   facts_.threads = fuse_->threads();
   return record(true);
 }

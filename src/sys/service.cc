@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -65,6 +66,26 @@ Result<void> append_stderr_to(const std::string& path) {
   }));
   if (!file) return last_error("open").about(path);
   return check(::dup2(file.get(), STDERR_FILENO), "dup2");
+}
+
+Result<CapturedStderr> CapturedStderr::start() {
+  UniqueFd before(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (!before) return last_error("fcntl");
+  UniqueFd kept(::memfd_create("stderr", MFD_CLOEXEC));
+  if (!kept) return last_error("memfd_create");
+  TRY(check(::dup2(kept.get(), STDERR_FILENO), "dup2"));
+  return CapturedStderr(std::move(before), std::move(kept));
+}
+
+CapturedStderr::~CapturedStderr() {
+  if (before_) ::dup2(before_.get(), STDERR_FILENO);
+}
+
+std::string CapturedStderr::text() const {
+  std::array<char, 1024> buffer{};
+  const ssize_t n = ::pread(kept_.get(), buffer.data(), buffer.size(), 0);
+  return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n))
+               : std::string();
 }
 
 Result<UniqueFd> open_process(pid_t pid) {

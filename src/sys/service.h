@@ -27,6 +27,26 @@ Result<void> change_to_root();
 /// Standard error goes to the end of `path`, which is made if missing.
 Result<void> append_stderr_to(const std::string& path);
 
+/// What is written to standard error in its lifetime, by this process and by
+/// programs it starts, is kept here instead. For a process that is all ours.
+class CapturedStderr {
+ public:
+  static Result<CapturedStderr> start();
+  /// Standard error is as before; what was captured is lost.
+  ~CapturedStderr();
+  CapturedStderr(CapturedStderr&&) noexcept = default;
+  CapturedStderr& operator=(CapturedStderr&&) = delete;
+
+  std::string text() const;
+
+ private:
+  CapturedStderr(UniqueFd before, UniqueFd kept)
+      : before_(std::move(before)), kept_(std::move(kept)) {}
+
+  UniqueFd before_;
+  UniqueFd kept_;
+};
+
 /// A process that can be waited for though it is no child.
 /// Fails  ESRCH   there is none of that number
 ///        ENOSYS  before Linux 5.3

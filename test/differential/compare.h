@@ -56,7 +56,9 @@ std::string describe(const Outcome& answer);
 
 /// What the subject wrote on disk, beside what the reference wrote for the same
 /// calls. The subject may have written less (it copies up later, or not at
-/// all), but nothing more, and where both wrote, the same form.
+/// all), but nothing more, and where both wrote, the same kind of thing. That
+/// both mean the same tree is seen when the uppers change sides; redirects and
+/// the like have more than one spelling.
 std::optional<std::string> compare_uppers(const Snapshot& subject,
                                           const Snapshot& reference);
 
@@ -76,7 +78,7 @@ class Comparer {
 
   /// Of two looks at one tree, before and after a remount.
   std::optional<std::string> compare_again(const Snapshot& now,
-                                           const Snapshot& before);
+                                           const Snapshot& before) const;
 
  private:
   std::string differences(const StatView& subject, const StatView& reference,

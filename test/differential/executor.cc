@@ -5,6 +5,7 @@
 #include "test/differential/executor.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -18,11 +19,30 @@
 namespace veneer::testing::differential {
 namespace {
 
-// Raw calls: the wrappers of libc would change all threads.
-void act_as(std::int64_t id) {
-  syscall(SYS_setfsgid, id);
-  syscall(SYS_setfsuid, id);
-}
+// Another user for a while, without any capability. Raw calls: the wrappers of
+// libc would change all threads.
+class ActAs {
+ public:
+  explicit ActAs(std::int64_t id) {
+    syscall(SYS_capget, &header_, all_.data());
+    syscall(SYS_setfsgid, id);
+    syscall(SYS_setfsuid, id);
+    auto none = all_;
+    for (auto& part : none) part.effective = 0;
+    syscall(SYS_capset, &header_, none.data());
+  }
+  ~ActAs() {
+    syscall(SYS_capset, &header_, all_.data());
+    syscall(SYS_setfsuid, 0);
+    syscall(SYS_setfsgid, 0);
+  }
+  ActAs(const ActAs&) = delete;
+  ActAs& operator=(const ActAs&) = delete;
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> all_{};
+};
 
 void enter(int dir_fd) {
   if (fchdir(dir_fd) != 0 || chroot(".") != 0) abort();
@@ -74,6 +94,11 @@ bool Executor::holds_removed_special(int index) const {
   return target.ends_with(" (deleted)");
 }
 
+void Executor::set_mtime(int index, const StatView& as_in) const {
+  const timespec times[2] = {{0, UTIME_OMIT}, {as_in.mtime, as_in.mtime_ns}};
+  futimens(slot(index), times);
+}
+
 int Executor::slot(int index) const {
   return index == kNone ? -1 : slots_.at(static_cast<std::size_t>(index));
 }
@@ -96,9 +121,13 @@ void Executor::keep(int index, int fd) {
 Outcome Executor::run(const Op& op) {
   if (op.kind == OpKind::kDropCaches) return drop_caches();
   enter(root_fd_);
-  if (op.as != 0) act_as(op.as);
-  Outcome out = dispatch(op);
-  if (op.as != 0) act_as(0);
+  Outcome out;
+  if (op.as != 0) {
+    const ActAs another(op.as);
+    out = dispatch(op);
+  } else {
+    out = dispatch(op);
+  }
   enter(host_fd_);
   return out;
 }

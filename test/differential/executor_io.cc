@@ -170,6 +170,12 @@ Outcome Executor::seek(const Op& op) {
   const off_t found = lseek(fd, op.off, whence);
   const int error = errno;
   const auto status = view_of(fd, "", false);
+  if (status && status->is_dir()) {
+    errno = error;
+    Outcome out = outcome(found < 0 ? -1 : 0);
+    out.note = "directory";
+    return out;
+  }
   if (!status || !status->is_regular()) {
     errno = error;
     return outcome(found < 0 ? -1 : 0);

@@ -53,6 +53,7 @@ class Match {
   Complaint unmount();
   Complaint lines(Phase phase);
   Complaint line(const Op& op);
+  Outcome run_on_reference(const Op& op);
   Complaint compare_trees();
   Complaint after_remount();
   Complaint after_swap();
@@ -127,6 +128,23 @@ bool Match::subject_may_refuse(const Op& op, const Outcome& answer) {
          (target.stat && target.stat->is_dir());
 }
 
+Outcome Match::run_on_reference(const Op& op) {
+  if (!may_spoil_mtime(op) ||
+      pairing_.subject->demands().shares_kernel_defects) {
+    return executors_[1]->run(op);
+  }
+  Op look{.kind = OpKind::kStat, .at = op.at, .path = op.path, .flags = 1};
+  const Outcome before = executors_[1]->run(look);
+  Outcome answer = executors_[1]->run(op);
+  look = {.kind = OpKind::kStat, .fd = op.fd};
+  if (answer.result < 0 || !before.stat || op.fd == kNone) return answer;
+  const Outcome after = executors_[1]->run(look);
+  if (after.stat && after.stat->ino == before.stat->ino) {
+    executors_[1]->set_mtime(op.fd, *before.stat);
+  }
+  return answer;
+}
+
 Complaint Match::line(const Op& op) {
   if (op.fd != kNone &&
       damages_reference(op, executors_[1]->holds_removed_special(op.fd))) {
@@ -140,7 +158,7 @@ Complaint Match::line(const Op& op) {
   const Outcome subject = executors_[0]->run(op);
   if (subject_may_refuse(op, subject)) return std::nullopt;
   if (pairing_.sabotage && pairing_.sabotage(op)) return std::nullopt;
-  const Outcome reference = executors_[1]->run(op);
+  const Outcome reference = run_on_reference(op);
   if (pairing_.trace) trace(op, subject, reference);
   auto difference = comparer_->compare(subject, reference);
   if (!difference) return std::nullopt;
@@ -184,7 +202,9 @@ Complaint Match::after_remount() {
   for (int side = 0; side < 2; ++side) {
     const auto i = static_cast<std::size_t>(side);
     Snapshot now = look(side);
-    if (auto problem = comparer_->compare_again(now, shown_.at(i))) {
+    const Comparer lenient({}, 0);
+    const Comparer& comparer = side == 0 ? *comparer_ : lenient;
+    if (auto problem = comparer.compare_again(now, shown_.at(i))) {
       return std::string(side == 0 ? "subject: " : "reference: ") + *problem;
     }
     shown_.at(i) = std::move(now);

@@ -24,15 +24,14 @@ std::string list_for_user(std::uint16_t permissions) {
 class AclTest : public OverlayTest {
  protected:
   Outcome open_as_nobody(const std::string& path, int flags) {
-    return as_user(kNobodyInParticular,
-                   [&] { return try_open(path, flags); });
+    return as_user(kNobodyInParticular, [&] { return try_open(path, flags); });
   }
 };
 
 // Row 29
 TEST_P(AclTest, LowerListIsSeen) {
-  mount({.lower = {{{"f", File().mode(0600).xattr(kAccessAcl,
-                                                  list_for_user(4))}}},
+  mount({.lower = {{{"f",
+                     File().mode(0600).xattr(kAccessAcl, list_for_user(4))}}},
          .upper = {}});
 
   EXPECT_EQ(getxattr("f", kAccessAcl), list_for_user(4));
@@ -42,8 +41,8 @@ TEST_P(AclTest, LowerListIsSeen) {
 TEST_P(AclTest, LowerListIsEnforced) {
   mount({.lower = {{{"yes", File().xattr(kAccessAcl, list_for_user(4))},
                     {"no", File().mode(0600)},
-                    {"denied", File().mode(0644).xattr(kAccessAcl,
-                                                       list_for_user(0))}}},
+                    {"denied",
+                     File().mode(0644).xattr(kAccessAcl, list_for_user(0))}}},
          .upper = {}});
 
   EXPECT_THAT(open_as_nobody("yes", O_RDONLY), Succeeds());

@@ -53,15 +53,15 @@ class BadInputTest : public OverlayTest {
 };
 
 TEST_P(BadInputTest, MissingLowerIsNamed) {
-  expect_refused(mount_with({"--lower", l(0, "none"), "--upper", u(),
-                             "--work", work_path()}),
+  expect_refused(mount_with({"--lower", l(0, "none"), "--upper", u(), "--work",
+                             work_path()}),
                  1, l(0, "none"));
 }
 
 TEST_P(BadInputTest, LowerThatIsAFileIsNamed) {
-  expect_refused(mount_with({"--lower", l(0, "f"), "--upper", u(), "--work",
-                             work_path()}),
-                 1, l(0, "f"));
+  expect_refused(
+      mount_with({"--lower", l(0, "f"), "--upper", u(), "--work", work_path()}),
+      1, l(0, "f"));
 }
 
 TEST_P(BadInputTest, MissingUpperIsNamed) {
@@ -77,16 +77,16 @@ TEST_P(BadInputTest, MissingWorkIsNamed) {
 }
 
 TEST_P(BadInputTest, MissingMountPointIsNamed) {
-  expect_refused(veneer({"mount", "--lower", l(0, ""), "--upper", u(),
-                         "--work", work_path(), m("none")}),
+  expect_refused(veneer({"mount", "--lower", l(0, ""), "--upper", u(), "--work",
+                         work_path(), m("none")}),
                  1, m("none"));
 }
 
 TEST_P(BadInputTest, MountPointThatIsAFileIsNamed) {
   build_tree({{"file", File("x")}}, m());
 
-  expect_refused(veneer({"mount", "--lower", l(0, ""), "--upper", u(),
-                         "--work", work_path(), m("file")}),
+  expect_refused(veneer({"mount", "--lower", l(0, ""), "--upper", u(), "--work",
+                         work_path(), m("file")}),
                  1, m("file"));
 }
 
@@ -104,24 +104,23 @@ TEST_P(BadInputTest, LowerInsideTheUpperIsRefused) {
   build_tree({{"in", Dir()}}, u());
   before_ = everything();
 
-  expect_refused(mount_with({"--lower", u("in"), "--upper", u(), "--work",
-                             work_path()}),
-                 1, u());
+  expect_refused(
+      mount_with({"--lower", u("in"), "--upper", u(), "--work", work_path()}),
+      1, u());
 }
 
 TEST_P(BadInputTest, WorkInsideTheUpperIsRefused) {
   build_tree({{"in", Dir()}}, u());
   before_ = everything();
 
-  expect_refused(mount_with({"--lower", l(0, ""), "--upper", u(), "--work",
-                             u("in")}),
-                 1, u("in"));
+  expect_refused(
+      mount_with({"--lower", l(0, ""), "--upper", u(), "--work", u("in")}), 1,
+      u("in"));
 }
 
 TEST_P(BadInputTest, WorkThatIsTheUpperIsRefused) {
-  expect_refused(mount_with({"--lower", l(0, ""), "--upper", u(), "--work",
-                             u()}),
-                 1, u());
+  expect_refused(
+      mount_with({"--lower", l(0, ""), "--upper", u(), "--work", u()}), 1, u());
 }
 
 TEST_P(BadInputTest, WorkOnAnotherFileSystemIsRefused) {
@@ -130,8 +129,8 @@ TEST_P(BadInputTest, WorkOnAnotherFileSystemIsRefused) {
   ASSERT_THAT(::mount("other", elsewhere.c_str(), "tmpfs", 0, nullptr),
               Succeeds());
 
-  const Finished result = mount_with({"--lower", l(0, ""), "--upper", u(),
-                                      "--work", elsewhere});
+  const Finished result =
+      mount_with({"--lower", l(0, ""), "--upper", u(), "--work", elsewhere});
 
   const bool is_empty = read_tree(elsewhere).entries().size() == 1;
   ::umount2(elsewhere.c_str(), MNT_DETACH);
@@ -143,11 +142,10 @@ TEST_P(BadInputTest, WorkWithForeignFilesIsRefused) {
   build_tree({{"precious", File("mine")}}, work_path());
   before_ = everything();
 
-  expect_refused(mount_with({"--lower", l(0, ""), "--upper", u(), "--work",
-                             work_path()}),
-                 1, work_path());
+  expect_refused(
+      mount_with({"--lower", l(0, ""), "--upper", u(), "--work", work_path()}),
+      1, work_path());
 }
-
 
 TEST_P(BadInputTest, UnknownOptionsAreUsageErrors) {
   expect_refused(mount_with({"--lower", l(0, ""), "--frobnicate"}), 2,
@@ -159,8 +157,8 @@ TEST_P(BadInputTest, UnknownOptionsAreUsageErrors) {
 TEST_P(BadInputTest, UnknownOptionValuesAreUsageErrors) {
   expect_refused(mount_with({"--lower", l(0, ""), "--inode-mode", "strange"}),
                  2, "strange");
-  expect_refused(mount_with({"--lower", l(0, ""), "--whiteouts", "strange"}),
-                 2, "strange");
+  expect_refused(mount_with({"--lower", l(0, ""), "--whiteouts", "strange"}), 2,
+                 "strange");
   expect_refused(mount_with({"--lower", l(0, ""), "--threads", "-1"}), 2,
                  "threads");
   expect_refused(mount_with({"--lower", l(0, ""), "--timeout", "soon"}), 2,

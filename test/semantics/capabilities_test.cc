@@ -19,8 +19,8 @@ class CapabilitiesTest : public OverlayTest {
  protected:
   void mount_capable_file() {
     mount({.lower = {{{"d", Dir()},
-                      {"ping", File("#!").mode(0755).xattr(kCapability,
-                                                           kNetRaw)}}},
+                      {"ping",
+                       File("#!").mode(0755).xattr(kCapability, kNetRaw)}}},
            .upper = {}});
   }
 };

@@ -15,10 +15,8 @@ constexpr time_t kLongAgo = 1'000'000'000;
 class CopyUpTest : public OverlayTest {};
 
 TEST_P(CopyUpTest, WriteKeepsModeOwnerAndXattrs) {
-  mount({.lower = {{{"f", File("hello")
-                              .mode(0640)
-                              .owner(7, 8)
-                              .xattr("user.k", "v")}}},
+  mount({.lower = {{{"f", File("hello").mode(0640).owner(7, 8).xattr("user.k",
+                                                                     "v")}}},
          .upper = {}});
 
   EXPECT_THAT(append("f", "!"), Succeeds());
@@ -88,8 +86,8 @@ TEST_P(CopyUpTest, ReadingCopiesNothing) {
 }
 
 TEST_P(CopyUpTest, TopmostLowerWins) {
-  mount({.lower = {{{"f", File("top")}}, {{"f", File("bottom")}}},
-         .upper = {}});
+  mount(
+      {.lower = {{{"f", File("top")}}, {{"f", File("bottom")}}}, .upper = {}});
 
   EXPECT_THAT(append("f", "!"), Succeeds());
 
@@ -166,10 +164,9 @@ TEST_P(CopyUpTest, ReadOnlyDescriptorOfLowerFileTakesChmodXattrAndTimes) {
   EXPECT_THAT(::fchown(fd.get(), 9, 9), Succeeds());
   EXPECT_THAT(::futimens(fd.get(), times), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"f", File("x")
-                                              .mode(0604)
-                                              .owner(9, 9)
-                                              .mtime(kLongAgo, 2)}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"f", File("x").mode(0604).owner(9, 9).mtime(kLongAgo, 2)}}));
   EXPECT_EQ(fstat_of(fd).st_mode & 07777U, 0604U);
 }
 

@@ -16,8 +16,7 @@ class CostTest : public OverlayTest {
   static constexpr off_t kBig = 64 << 20;
 
   void mount_big() {
-    mount({.lower = {{{"d", Dir()},
-                      {"d/big", File(std::string(kBig, 'b'))}}},
+    mount({.lower = {{{"d", Dir()}, {"d/big", File(std::string(kBig, 'b'))}}},
            .upper = {},
            .upper_size = "8m"});
   }

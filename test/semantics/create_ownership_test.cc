@@ -76,11 +76,10 @@ TEST_P(CreateOwnershipTest, NewObjectOnAWhiteoutsNameBelongsToTheCaller) {
 TEST_P(CreateOwnershipTest, SetgidIsDroppedFromAFileInAForeignGroup) {
   mount({.lower = {{{"d", Dir().mode(02777).owner(1, 99)}}}, .upper = {}});
 
-  EXPECT_THAT(as_user({.uid = 4711, .gid = 4712, .groups = {}, .umask = 0},
-                      [&] {
-                        return try_open("d/f", O_CREAT | O_WRONLY, 02775);
-                      }),
-              Succeeds());
+  EXPECT_THAT(
+      as_user({.uid = 4711, .gid = 4712, .groups = {}, .umask = 0},
+              [&] { return try_open("d/f", O_CREAT | O_WRONLY, 02775); }),
+      Succeeds());
 
   EXPECT_EQ(lstat("d/f").st_mode & 07777U, 0775U);
 }
@@ -106,8 +105,7 @@ TEST_P(CreateOwnershipTest, CopyUpByAnotherUserKeepsTheOwner) {
                     {"d/f", File("x").mode(0666).owner(1, 2)}}},
          .upper = {}});
 
-  EXPECT_THAT(as_user(kMaker, [&] { return append("d/f", "y"); }),
-              Succeeds());
+  EXPECT_THAT(as_user(kMaker, [&] { return append("d/f", "y"); }), Succeeds());
 
   EXPECT_THAT(merged(),
               TreeIs(Tree{{"d", Dir().owner(3, 4)},

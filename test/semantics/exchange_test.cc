@@ -47,10 +47,8 @@ TEST_P(ExchangeTest, TwoLowerDirectoriesSwap) {
 
   EXPECT_THAT(rename("a", "b", RENAME_EXCHANGE), Succeeds());
 
-  expect_here_and_after_remount({{"a", Dir()},
-                                 {"a/2", File("2")},
-                                 {"b", Dir()},
-                                 {"b/1", File("1")}});
+  expect_here_and_after_remount(
+      {{"a", Dir()}, {"a/2", File("2")}, {"b", Dir()}, {"b/1", File("1")}});
 }
 
 // Row 13

@@ -20,9 +20,9 @@ class FallocateTest : public OverlayTest {
   // Blocks of 64 KiB: a, b, c.
   void mount_abc() {
     const std::size_t block = 64 * kKiB;
-    mount({.lower = {{{"f", File(std::string(block, 'a') +
-                                 std::string(block, 'b') +
-                                 std::string(block, 'c'))}}},
+    mount({.lower = {{{"f",
+                       File(std::string(block, 'a') + std::string(block, 'b') +
+                            std::string(block, 'c'))}}},
            .upper = {},
            .disk = DiskKind::kXfs});
   }

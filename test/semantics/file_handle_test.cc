@@ -23,9 +23,9 @@ class FileHandleTest : public OverlayTest {
     auto* handle = reinterpret_cast<file_handle*>(memory.data());
     handle->handle_bytes = MAX_HANDLE_SZ;
     int mount_id = 0;
-    EXPECT_THAT(::name_to_handle_at(AT_FDCWD, m(path).c_str(), handle,
-                                    &mount_id, 0),
-                Succeeds())
+    EXPECT_THAT(
+        ::name_to_handle_at(AT_FDCWD, m(path).c_str(), handle, &mount_id, 0),
+        Succeeds())
         << path;
     return memory;
   }

@@ -268,8 +268,7 @@ TEST_P(DirectoryLinksTest, CountIsTwoAndOneForEachSubdirectory) {
 
 // Row 57
 TEST_P(DirectoryLinksTest, CountFollowsMkdirRmdirAndRename) {
-  mount({.lower = {{{"d", Dir()}, {"d/a", Dir()}, {"e", Dir()}}},
-         .upper = {}});
+  mount({.lower = {{{"d", Dir()}, {"d/a", Dir()}, {"e", Dir()}}}, .upper = {}});
   EXPECT_EQ(lstat("d").st_nlink, 3U);
 
   ASSERT_THAT(mkdir("d/n"), Succeeds());

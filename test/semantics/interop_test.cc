@@ -82,8 +82,8 @@ TEST_P(InteropTest, UntouchedLayersLookTheSame) {
 
 TEST_P(InteropTest, CopyUpLooksTheSame) {
   mount({.lower = {{{"d", Dir().mode(0711).owner(3, 4).mtime(5, 6)},
-                    {"d/f", File("x").mode(0640).owner(1, 2).xattr("user.a",
-                                                                   "1")}}},
+                    {"d/f",
+                     File("x").mode(0640).owner(1, 2).xattr("user.a", "1")}}},
          .upper = {}});
 
   ASSERT_THAT(append("d/f", "y"), Succeeds());

@@ -23,8 +23,8 @@ class IoctlFlagsTest : public OverlayTest {
     const Fd fd = open(path);
     int flags = 0;
     EXPECT_THAT(::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags), Succeeds());
-    return flags & (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NOATIME_FL |
-                    FS_NODUMP_FL);
+    return flags &
+           (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NOATIME_FL | FS_NODUMP_FL);
   }
 };
 
@@ -87,8 +87,7 @@ TEST_P(IoctlFlagsTest, AppendOnlyFileOnlyGrows) {
 
   EXPECT_THAT(append("log", "2"), Succeeds());
   EXPECT_THAT(try_open("log", O_WRONLY), FailsWith(EPERM));
-  EXPECT_THAT(try_open("log", O_WRONLY | O_APPEND | O_TRUNC),
-              FailsWith(EPERM));
+  EXPECT_THAT(try_open("log", O_WRONLY | O_APPEND | O_TRUNC), FailsWith(EPERM));
   EXPECT_THAT(unlink("log"), FailsWith(EPERM));
   EXPECT_EQ(read_file("log"), "12");
   EXPECT_THAT(set_flags("log", 0), Succeeds());
@@ -131,9 +130,8 @@ TEST_P(IoctlFlagsTest, OrdinaryUserCannotMakeAFileImmutable) {
   mount({.lower = {{{"f", File("x").owner(kNobodyInParticular.uid, 0)}}},
          .upper = {}});
 
-  const Outcome set = as_user(kNobodyInParticular, [this] {
-    return set_flags("f", FS_IMMUTABLE_FL);
-  });
+  const Outcome set = as_user(
+      kNobodyInParticular, [this] { return set_flags("f", FS_IMMUTABLE_FL); });
 
   EXPECT_THAT(set, FailsWith(EPERM));
   EXPECT_EQ(flags_of("f"), 0);

@@ -34,8 +34,8 @@ TEST_P(LayerChangesTest, RemovedLowerFileDisturbsNothingElse) {
   drop_caches();
 
   const Outcome opened = try_open("d/a", O_RDONLY);
-  EXPECT_TRUE(opened.ok() || opened.error == ENOENT ||
-              opened.error == ESTALE || opened.error == EIO)
+  EXPECT_TRUE(opened.ok() || opened.error == ENOENT || opened.error == ESTALE ||
+              opened.error == EIO)
       << opened;
   EXPECT_EQ(read_file("d/b"), "b");
   EXPECT_EQ(read_file("kept"), "kept");

@@ -202,8 +202,8 @@ TEST_P(LifecycleTest, SecondMountOnTheSameLowerWorks) {
   mount_file();
   const std::string other = make_dir("other");
 
-  const Finished second = mount_again_at(other, make_dir("other_upper"),
-                                         make_dir("other_work"));
+  const Finished second =
+      mount_again_at(other, make_dir("other_upper"), make_dir("other_work"));
 
   ASSERT_EQ(second.status, 0) << second.err;
   EXPECT_THAT(read_tree(other), TreeIs(merged()));

@@ -31,9 +31,9 @@ TEST_P(LinkTest, BothNamesAreOneFileAfterRemount) {
   EXPECT_THAT(link("a", "d/b"), Succeeds());
   remount();
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"a", File("x")},
-                                    {"d", Dir()},
-                                    {"d/b", HardLink("a")}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"a", File("x")}, {"d", Dir()}, {"d/b", HardLink("a")}}));
   EXPECT_EQ(lstat("a").st_nlink, 2U);
   EXPECT_THAT(append("a", "!"), Succeeds());
   EXPECT_EQ(read_file("d/b"), "x!");
@@ -65,8 +65,7 @@ TEST_P(LinkTest, OntoARemovedNameSucceeds) {
 
   EXPECT_THAT(link("a", "b"), Succeeds());
 
-  EXPECT_THAT(merged(),
-              TreeIs(Tree{{"a", File("1")}, {"b", HardLink("a")}}));
+  EXPECT_THAT(merged(), TreeIs(Tree{{"a", File("1")}, {"b", HardLink("a")}}));
 }
 
 TEST_P(LinkTest, DirectoryCannotBeLinked) {

@@ -31,8 +31,7 @@ TEST_P(LocksTest, FlockHeldAcrossCopyUpConflicts) {
   ASSERT_THAT(append("f", "y"), Succeeds());
   const Fd other = open("f", O_RDWR);
 
-  EXPECT_THAT(::flock(other.get(), LOCK_EX | LOCK_NB),
-              FailsWith(EWOULDBLOCK));
+  EXPECT_THAT(::flock(other.get(), LOCK_EX | LOCK_NB), FailsWith(EWOULDBLOCK));
   EXPECT_THAT(::flock(holder.get(), LOCK_UN), Succeeds());
   EXPECT_THAT(::flock(other.get(), LOCK_EX | LOCK_NB), Succeeds());
 }
@@ -72,8 +71,7 @@ TEST_P(LocksTest, LockIsOnTheFileNotOnTheName) {
   ASSERT_THAT(::flock(holder.get(), LOCK_EX | LOCK_NB), Succeeds());
 
   const Fd other = open("b");
-  EXPECT_THAT(::flock(other.get(), LOCK_EX | LOCK_NB),
-              FailsWith(EWOULDBLOCK));
+  EXPECT_THAT(::flock(other.get(), LOCK_EX | LOCK_NB), FailsWith(EWOULDBLOCK));
   ASSERT_THAT(rename("b", "c"), Succeeds());
   const Fd renamed = open("c");
 

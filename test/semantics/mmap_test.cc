@@ -104,8 +104,8 @@ TEST_P(MmapTest, SharedWritableMappingNeedsAWritableDescriptor) {
   mount_file();
   const Fd fd = open("f");
 
-  void* memory = ::mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        fd.get(), 0);
+  void* memory =
+      ::mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   EXPECT_EQ(memory, MAP_FAILED);
   EXPECT_EQ(errno, EACCES);
 }

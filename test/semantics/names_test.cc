@@ -75,8 +75,7 @@ TEST_P(NamesTest, NameOf256BytesIsTooLong) {
 
 // Row 26
 TEST_P(NamesTest, NameThatIsNotTextWorksInEveryOperation) {
-  mount({.lower = {{{kBytes, File("x")}, {kBytes + "d", Dir()}}},
-         .upper = {}});
+  mount({.lower = {{{kBytes, File("x")}, {kBytes + "d", Dir()}}}, .upper = {}});
 
   EXPECT_EQ(read_file(kBytes), "x");
   EXPECT_THAT(append(kBytes, "y"), Succeeds());
@@ -125,8 +124,7 @@ TEST_P(NamesTest, NameBeginningLikeAMarkerIsRenamedAndRemoved) {
 
 // Row 24
 TEST_P(NamesTest, LowerFileNamedLikeAMarkerButWithContentIsAFile) {
-  mount({.lower = {{{".wh.b", File("text")}, {"b", File("2")}}},
-         .upper = {}});
+  mount({.lower = {{{".wh.b", File("text")}, {"b", File("2")}}}, .upper = {}});
 
   EXPECT_THAT(merged(),
               TreeIs(Tree{{".wh.b", File("text")}, {"b", File("2")}}));

@@ -21,9 +21,9 @@ class NestedTest : public OverlayTest {
   // Mounts kernel overlayfs with the merged tree as its lower.
   void mount_kernel_above(const std::vector<std::string>& options) {
     outer_ = make_dir("outer");
-    const Outcome mounted = mount_kernel({m()}, make_dir("outer_upper"),
-                                         make_dir("outer_work"), outer_,
-                                         options);
+    const Outcome mounted =
+        mount_kernel({m()}, make_dir("outer_upper"), make_dir("outer_work"),
+                     outer_, options);
     ASSERT_THAT(mounted, Succeeds());
   }
 
@@ -37,24 +37,23 @@ TEST_P(NestedTest, IsALowerOfKernelOverlayfs) {
   ASSERT_THAT(unlink("a"), Succeeds());
   mount_kernel_above({});
 
-  EXPECT_THAT(read_tree(outer_), TreeIs(Tree{{"d", Dir()},
-                                             {"d/f", File("2")},
-                                             {"up", File("3")}}));
+  EXPECT_THAT(
+      read_tree(outer_),
+      TreeIs(Tree{{"d", Dir()}, {"d/f", File("2")}, {"up", File("3")}}));
   const Fd fd(::open((outer_ + "/d/f").c_str(), O_WRONLY | O_APPEND));
   EXPECT_THAT(::write(fd.get(), "+", 1), SyscallReturns(1));
   EXPECT_THAT(::unlink((outer_ + "/up").c_str()), Succeeds());
 
   EXPECT_THAT(read_tree(outer_),
               TreeIs(Tree{{"d", Dir()}, {"d/f", File("2+")}}));
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/f", File("2")},
-                                    {"up", File("3")}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"d", Dir()}, {"d/f", File("2")}, {"up", File("3")}}));
 }
 
 // Row 71: whiteouts stored through the mount mean what they say above it.
 TEST_P(NestedTest, StoresTheLayersOfAnotherOverlay) {
-  mount({.lower = {{{"base", Dir()}, {"base/old", File("1")}}},
-         .upper = {}});
+  mount({.lower = {{{"base", Dir()}, {"base/old", File("1")}}}, .upper = {}});
   ASSERT_THAT(mkdir("layer"), Succeeds());
   ASSERT_THAT(mkdir("layer/opaque"), Succeeds());
   ASSERT_THAT(setxattr("layer/opaque", "trusted.overlay.opaque", "y"),
@@ -86,8 +85,8 @@ TEST_P(NestedUpperTest, IsALowerAndAnUpperOfAnotherOfOurs) {
   outer_ = make_dir("outer");
 
   const Finished mounted =
-      run({veneer_program(), "mount", "--lower", m("low"), "--upper",
-           m("up"), "--work", m("work"), outer_});
+      run({veneer_program(), "mount", "--lower", m("low"), "--upper", m("up"),
+           "--work", m("work"), outer_});
   ASSERT_EQ(mounted.status, 0) << mounted.err;
   const Fd fd(::open((outer_ + "/f").c_str(), O_WRONLY | O_APPEND));
   EXPECT_THAT(::write(fd.get(), "+", 1), SyscallReturns(1));
@@ -111,11 +110,11 @@ TEST_P(NestedUpperTest, IsAnUpperOfFuseOverlayfs) {
          .upper = {}});
   outer_ = make_dir("outer");
 
-  const Finished mounted = run(
-      {"fuse-overlayfs", "-o",
-       "lowerdir=" + m("low") + ",upperdir=" + m("up") + ",workdir=" +
-           m("work"),
-       outer_});
+  const Finished mounted =
+      run({"fuse-overlayfs", "-o",
+           "lowerdir=" + m("low") + ",upperdir=" + m("up") +
+               ",workdir=" + m("work"),
+           outer_});
   ASSERT_EQ(mounted.status, 0) << mounted.err;
   const Fd fd(::open((outer_ + "/f").c_str(), O_WRONLY | O_APPEND));
 

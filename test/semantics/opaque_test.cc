@@ -22,9 +22,9 @@ TEST_P(OpaqueTest, OpaqueLowerDirectoryHidesThoseBelowIt) {
                    {{"d", Dir()}, {"d/low", File("2")}}},
          .upper = {{"d", Dir()}, {"d/up", File("3")}}});
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/mid", File("1")},
-                                    {"d/up", File("3")}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"d", Dir()}, {"d/mid", File("1")}, {"d/up", File("3")}}));
 }
 
 // Row 23
@@ -45,9 +45,8 @@ TEST_P(OpaqueTest, DirectoryMadeWhereNothingWasShowsNothingFromBelow) {
   EXPECT_THAT(write_file("p/d/f", "x"), Succeeds());
   remount();
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"p", Dir()},
-                                    {"p/d", Dir()},
-                                    {"p/d/f", File("x")}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"p", Dir()}, {"p/d", Dir()}, {"p/d/f", File("x")}}));
 }
 
 TEST_P(OpaqueTest, FileHidesALowerDirectory) {

@@ -79,10 +79,9 @@ TEST_P(PermissionsTest, OnlyTheOwnerChangesModeAndTimes) {
               FailsWith(EPERM));
   EXPECT_THAT(nobody([&] { return lutimes("f", {1, 0}, {1, 0}); }),
               FailsWith(EPERM));
-  EXPECT_THAT(nobody([&] {
-                return lutimes("f", {0, UTIME_NOW}, {0, UTIME_NOW});
-              }),
-              Succeeds());
+  EXPECT_THAT(
+      nobody([&] { return lutimes("f", {0, UTIME_NOW}, {0, UTIME_NOW}); }),
+      Succeeds());
 }
 
 // Row 62
@@ -128,8 +127,7 @@ TEST_P(PermissionsTest, ChmodCountsAtOnce) {
 }
 
 TEST_P(PermissionsTest, RootReadsAndWritesEverything) {
-  mount({.lower = {{{"f", File("x").mode(0).owner(kUid, kUid)}}},
-         .upper = {}});
+  mount({.lower = {{{"f", File("x").mode(0).owner(kUid, kUid)}}}, .upper = {}});
 
   EXPECT_THAT(append("f", "y"), Succeeds());
 
@@ -147,8 +145,8 @@ TEST_P(PermissionsTest, FileCreatedReadOnlyIsWrittenByItsDescriptor) {
   });
 
   EXPECT_THAT(written, SyscallReturns(3));
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/object", File("git").mode(0444)}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"d", Dir()}, {"d/object", File("git").mode(0444)}}));
 }
 
 // Row 72

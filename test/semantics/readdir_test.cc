@@ -79,8 +79,7 @@ TEST_P(ReaddirTest, TwentyThousandNamesAppearOnceEach) {
   const std::vector<std::string> names = list();
 
   EXPECT_EQ(names.size(), 20'000U);
-  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(),
-            20'000U);
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), 20'000U);
 }
 
 // Row 20
@@ -136,8 +135,7 @@ TEST_P(ReaddirTest, RewinddirShowsWhatWasMadeMeanwhile) {
   ASSERT_THAT(write_file("b", ""), Succeeds());
   ::rewinddir(dir.get());
 
-  EXPECT_EQ(count_names(dir),
-            (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
+  EXPECT_EQ(count_names(dir), (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
 }
 
 TEST_P(ReaddirTest, DotAndDotDotAreListedWithTheirNumbers) {

@@ -38,25 +38,24 @@ TEST_P(RenameDirTest, LowerDirectoryIsNotCopied) {
 
   EXPECT_THAT(rename("d", "e"), Succeeds());
 
-  EXPECT_THAT(upper(), TreeIs(Tree{{"d", Whiteout()},
-                                   {"e", Dir().xattr(
-                                             "trusted.overlay.redirect",
-                                             "d")}}));
+  EXPECT_THAT(
+      upper(),
+      TreeIs(Tree{{"d", Whiteout()},
+                  {"e", Dir().xattr("trusted.overlay.redirect", "d")}}));
 }
 
 // Row 8
 TEST_P(RenameDirTest, ToAnotherParentWritesAnAbsoluteRedirect) {
-  mount({.lower = {{{"a", Dir()},
-                    {"a/d", Dir()},
-                    {"a/d/f", File("x")},
-                    {"b", Dir()}}},
-         .upper = {}});
+  mount(
+      {.lower =
+           {{{"a", Dir()}, {"a/d", Dir()}, {"a/d/f", File("x")}, {"b", Dir()}}},
+       .upper = {}});
 
   EXPECT_THAT(rename("a/d", "b/e"), Succeeds());
 
   EXPECT_EQ(upper().at("b/e").xattrs.at("trusted.overlay.redirect"), "/a/d");
-  const Tree after = {{"a", Dir()}, {"b", Dir()}, {"b/e", Dir()},
-                      {"b/e/f", File("x")}};
+  const Tree after = {
+      {"a", Dir()}, {"b", Dir()}, {"b/e", Dir()}, {"b/e/f", File("x")}};
   EXPECT_THAT(merged(), TreeIs(after));
   remount();
   EXPECT_THAT(merged(), TreeIs(after));
@@ -69,8 +68,7 @@ TEST_P(RenameDirTest, MergedDirectoryMovesWithBothParts) {
 
   EXPECT_THAT(rename("d", "e"), Succeeds());
 
-  const Tree after = {
-      {"e", Dir()}, {"e/low", File("1")}, {"e/up", File("3")}};
+  const Tree after = {{"e", Dir()}, {"e/low", File("1")}, {"e/up", File("3")}};
   EXPECT_THAT(merged(), TreeIs(after));
   remount();
   EXPECT_THAT(merged(), TreeIs(after));
@@ -85,17 +83,13 @@ TEST_P(RenameDirTest, DirectoryOfThreeLayersMovesTwiceAndBack) {
 
   EXPECT_THAT(rename("d", "e"), Succeeds());
   EXPECT_THAT(rename("e", "f"), Succeeds());
-  const Tree at_f = {{"f", Dir()},
-                     {"f/a", File("1")},
-                     {"f/b", File("2")},
-                     {"f/c", File("3")}};
+  const Tree at_f = {
+      {"f", Dir()}, {"f/a", File("1")}, {"f/b", File("2")}, {"f/c", File("3")}};
   EXPECT_THAT(merged(), TreeIs(at_f));
   EXPECT_THAT(rename("f", "d"), Succeeds());
 
-  const Tree after = {{"d", Dir()},
-                      {"d/a", File("1")},
-                      {"d/b", File("2")},
-                      {"d/c", File("3")}};
+  const Tree after = {
+      {"d", Dir()}, {"d/a", File("1")}, {"d/b", File("2")}, {"d/c", File("3")}};
   EXPECT_THAT(merged(), TreeIs(after));
   remount();
   EXPECT_THAT(merged(), TreeIs(after));
@@ -109,8 +103,7 @@ TEST_P(RenameDirTest, ParentAndChildBothMove) {
   EXPECT_THAT(rename("p", "q"), Succeeds());
   EXPECT_THAT(append("q/k/f", "!"), Succeeds());
 
-  const Tree after = {
-      {"q", Dir()}, {"q/k", Dir()}, {"q/k/f", File("x!")}};
+  const Tree after = {{"q", Dir()}, {"q/k", Dir()}, {"q/k/f", File("x!")}};
   EXPECT_THAT(merged(), TreeIs(after));
   remount();
   EXPECT_THAT(merged(), TreeIs(after));
@@ -229,9 +222,8 @@ TEST_P(RenameDirTest, DescriptorOfTheDirectoryFollowsIt) {
   const Fd made(::openat(dir.get(), "n", O_CREAT | O_WRONLY, 0644));
   EXPECT_THAT(made.get(), Succeeds());
   EXPECT_THAT(::unlinkat(dir.get(), "f", 0), Succeeds());
-  EXPECT_THAT(merged(), TreeIs(Tree{{"p", Dir()},
-                                    {"p/e", Dir()},
-                                    {"p/e/n", File()}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"p", Dir()}, {"p/e", Dir()}, {"p/e/n", File()}}));
 }
 
 // Row 40

@@ -121,9 +121,9 @@ TEST_P(RenameTest, LowerSymlinkToADirectoryMovesAsALink) {
 
   EXPECT_THAT(rename("to", "moved"), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/f", File("x")},
-                                    {"moved", Symlink("d")}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"d", Dir()}, {"d/f", File("x")}, {"moved", Symlink("d")}}));
 }
 
 TEST_P(RenameTest, FileOntoADirectoryFails) {
@@ -144,9 +144,9 @@ TEST_P(RenameTest, NoReplaceRefusesAnExistingTarget) {
   EXPECT_THAT(rename("a", "c", RENAME_NOREPLACE), FailsWith(EEXIST));
   EXPECT_THAT(rename("a", "d", RENAME_NOREPLACE), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"b", File("2")},
-                                    {"c", File("3")},
-                                    {"d", File("1")}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"b", File("2")}, {"c", File("3")}, {"d", File("1")}}));
 }
 
 // Row 12

@@ -137,9 +137,8 @@ TEST_P(SpecialFilesTest, DeviceOfAMountByRootIsUsable) {
 TEST_P(SpecialFilesTest, OrdinaryUserMakesFifosButNoDevices) {
   mount({.lower = {{{"d", Dir().mode(0777)}}}, .upper = {}});
 
-  const Outcome fifo = as_user(kNobodyInParticular, [this] {
-    return mknod("d/fifo", S_IFIFO | 0600);
-  });
+  const Outcome fifo = as_user(
+      kNobodyInParticular, [this] { return mknod("d/fifo", S_IFIFO | 0600); });
   const Outcome device = as_user(kNobodyInParticular, [this] {
     return mknod("d/null", S_IFCHR | 0600, makedev(1, 3));
   });

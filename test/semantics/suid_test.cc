@@ -47,9 +47,8 @@ TEST_P(SuidTest, ChownTakesItAway) {
 TEST_P(SuidTest, WriteByAnotherUserTakesItAway) {
   mount({.lower = {{{"su", File("x").mode(06777)}}}, .upper = {}});
 
-  const Outcome written = as_user(kNobodyInParticular, [this] {
-    return append("su", "y");
-  });
+  const Outcome written =
+      as_user(kNobodyInParticular, [this] { return append("su", "y"); });
 
   EXPECT_THAT(written, Succeeds());
   EXPECT_EQ(mode_of("su"), 0777U);
@@ -68,8 +67,8 @@ TEST_P(SuidTest, TruncateByAnotherUserTakesItAway) {
   mount({.lower = {{{"su", File("xyz").mode(06777)}}},
          .upper = {{"up", File("xyz").mode(06777)}}});
 
-  const Outcome first = as_user(kNobodyInParticular,
-                                [this] { return truncate("su", 1); });
+  const Outcome first =
+      as_user(kNobodyInParticular, [this] { return truncate("su", 1); });
   const Outcome second = as_user(kNobodyInParticular, [this] {
     return try_open("up", O_WRONLY | O_TRUNC);
   });
@@ -91,12 +90,12 @@ TEST_P(SuidTest, StickyAndSetgidDirectoriesKeepTheirBits) {
 }
 
 TEST_P(SuidTest, ChmodOutsideTheGroupDropsSetgid) {
-  mount({.lower = {{{"f", File("x").mode(0755).owner(
-                              kNobodyInParticular.uid, 1)}}},
+  mount({.lower = {{{"f",
+                     File("x").mode(0755).owner(kNobodyInParticular.uid, 1)}}},
          .upper = {}});
 
-  const Outcome changed = as_user(kNobodyInParticular,
-                                  [this] { return chmod("f", 02755); });
+  const Outcome changed =
+      as_user(kNobodyInParticular, [this] { return chmod("f", 02755); });
 
   EXPECT_THAT(changed, Succeeds());
   EXPECT_EQ(mode_of("f"), 0755U);

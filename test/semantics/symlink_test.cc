@@ -20,8 +20,9 @@ TEST_P(SymlinkTest, OwnerAndTimesOfALowerLinkChangeWithoutTheTarget) {
   EXPECT_THAT(lchown("s", 3, 4), Succeeds());
   EXPECT_THAT(lutimes("s", {7, 8}, {9, 10}), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"s", Symlink("f").owner(3, 4).mtime(9, 10)},
-                                    {"f", File("x").owner(0, 0).mtime(5)}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"s", Symlink("f").owner(3, 4).mtime(9, 10)},
+                          {"f", File("x").owner(0, 0).mtime(5)}}));
   EXPECT_THAT(upper(),
               TreeIs(Tree{{"s", Symlink("f").owner(3, 4).mtime(9, 10)}}));
 }
@@ -33,9 +34,9 @@ TEST_P(SymlinkTest, DanglingLowerLinkIsCopiedUp) {
 
   EXPECT_THAT(lchown("s", 3, 4), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"s", Symlink("../no/such/thing")
-                                              .owner(3, 4)
-                                              .mtime(5, 6)}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"s", Symlink("../no/such/thing").owner(3, 4).mtime(5, 6)}}));
 }
 
 // Row 46
@@ -65,8 +66,8 @@ TEST_P(SymlinkTest, LowerLinkToAnAbsolutePathIsNotFollowedByCopyUp) {
   EXPECT_THAT(lchown("s", 3, 4), Succeeds());
   EXPECT_THAT(rename("s", "d/s"), Succeeds());
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/s", Symlink(target).owner(3, 4)}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"d", Dir()}, {"d/s", Symlink(target).owner(3, 4)}}));
 }
 
 TEST_P(SymlinkTest, IsMadeWithItsTargetUnread) {

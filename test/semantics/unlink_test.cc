@@ -108,8 +108,8 @@ TEST_P(UnlinkTest, OpenDescriptorOutlivesTheName) {
 }
 
 TEST_P(UnlinkTest, DirectoryTimesChange) {
-  mount({.lower = {{{"d", Dir().mtime(1000)}, {"d/f", File("x")}}},
-         .upper = {}});
+  mount(
+      {.lower = {{{"d", Dir().mtime(1000)}, {"d/f", File("x")}}}, .upper = {}});
 
   EXPECT_THAT(unlink("d/f"), Succeeds());
 

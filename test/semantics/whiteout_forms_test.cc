@@ -39,9 +39,9 @@ TEST_P(WhiteoutFormsTest, XattrWhiteoutInAMarkedDirectoryHides) {
                    {{"d", Dir()}, {"d/a", File("1")}, {"d/b", File("2")}}},
          .upper = {}});
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"d", Dir()},
-                                    {"d/b", File("2")},
-                                    {"d/plain", File()}}));
+  EXPECT_THAT(
+      merged(),
+      TreeIs(Tree{{"d", Dir()}, {"d/b", File("2")}, {"d/plain", File()}}));
   EXPECT_THAT(lstat_status("d/a"), FailsWith(ENOENT));
 }
 
@@ -69,8 +69,8 @@ TEST_P(WhiteoutFormsTest, RemovedXattrWhiteoutNameCanBeMadeAgain) {
 }
 
 TEST_P(WhiteoutFormsTest, EveryWhiteoutOfAnUpperIsOneInode) {
-  mount({.lower = {{{"a", File()}, {"b", File()}, {"c", File()}}},
-         .upper = {}});
+  mount(
+      {.lower = {{{"a", File()}, {"b", File()}, {"c", File()}}}, .upper = {}});
 
   EXPECT_THAT(unlink("a"), Succeeds());
   EXPECT_THAT(unlink("b"), Succeeds());
@@ -114,9 +114,8 @@ TEST_P(ForeignWhiteoutTest, MarkerFileHides) {
                     {"d/y", File("3")}}},
          .upper = {}});
 
-  EXPECT_THAT(merged(), TreeIs(Tree{{"b", File("2")},
-                                    {"d", Dir()},
-                                    {"d/y", File("3")}}));
+  EXPECT_THAT(merged(),
+              TreeIs(Tree{{"b", File("2")}, {"d", Dir()}, {"d/y", File("3")}}));
   EXPECT_THAT(lstat_status("d/x/deep"), FailsWith(ENOENT));
   EXPECT_THAT(lstat_status(".wh.a"), FailsWith(ENOENT));
 }
@@ -233,9 +232,8 @@ TEST_P(MarkerUpperTest, FormIsRememberedByTheUpper) {
   ASSERT_THAT(unlink("a"), Succeeds());
 
   unmount();
-  const Finished again =
-      run({veneer_program(), "mount", "--lower", l(0, ""), "--upper", u(),
-           "--work", work_path(), m()});
+  const Finished again = run({veneer_program(), "mount", "--lower", l(0, ""),
+                              "--upper", u(), "--work", work_path(), m()});
   ASSERT_EQ(again.status, 0) << again.err;
   EXPECT_THAT(unlink("b"), Succeeds());
 

@@ -95,8 +95,7 @@ TEST_P(XattrTest, SizeIsProbedAndShortBuffersAreRefused) {
 
 TEST_P(XattrTest, ValueOf60KiBIsKept) {
   const std::string value(60 * 1024, 'v');
-  mount({.lower = {{{"f", File("x").xattr("user.big", value)}}},
-         .upper = {}});
+  mount({.lower = {{{"f", File("x").xattr("user.big", value)}}}, .upper = {}});
 
   EXPECT_THAT(append("f", "y"), Succeeds());
 
@@ -161,8 +160,8 @@ TEST_P(XattrTest, UserMayStoreTheOverlaysNames) {
 
 // Row 28
 TEST_P(XattrTest, EscapedNamesOfALowerLoseOneLevel) {
-  mount({.lower = {{{"f", File("x").xattr("trusted.overlay.overlay.opaque",
-                                          "y")}}},
+  mount({.lower = {{{"f",
+                     File("x").xattr("trusted.overlay.overlay.opaque", "y")}}},
          .upper = {}});
 
   EXPECT_THAT(listxattr("f"), ElementsAre("trusted.overlay.opaque"));
@@ -187,9 +186,8 @@ TEST_P(XattrTest, TrustedXattrsAreForRootOnly) {
   const Outcome got = as_user(kNobodyInParticular, [this] {
     return getxattr_status("f", "trusted.t");
   });
-  const Outcome set = as_user(kNobodyInParticular, [this] {
-    return setxattr("f", "trusted.t", "2");
-  });
+  const Outcome set = as_user(
+      kNobodyInParticular, [this] { return setxattr("f", "trusted.t", "2"); });
 
   EXPECT_THAT(got, FailsWith(ENODATA));
   EXPECT_THAT(set, FailsWith(EPERM));

@@ -33,8 +33,8 @@ Disk::Disk(DiskKind kind, const std::string& place, const std::string& size)
     }
   }
   if (!missing_.empty()) return;
-  constexpr unsigned long kQuiet = MS_BIND | MS_REMOUNT | MS_RDONLY |
-                                   MS_NOATIME;
+  constexpr unsigned long kQuiet =
+      MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOATIME;
   if (::mount(path().c_str(), quiet().c_str(), nullptr, MS_BIND, nullptr) !=
           0 ||
       ::mount(nullptr, quiet().c_str(), nullptr, kQuiet, nullptr) != 0) {
@@ -53,10 +53,9 @@ Disk::~Disk() {
 
 void Disk::mount_xfs() {
   const std::string image = place_ + "/image";
-  const Finished made =
-      run({"sh", "-c",
-           "truncate -s 512M \"$1\" && mkfs.xfs -q -m reflink=1 \"$1\"", "sh",
-           image});
+  const Finished made = run(
+      {"sh", "-c", "truncate -s 512M \"$1\" && mkfs.xfs -q -m reflink=1 \"$1\"",
+       "sh", image});
   if (made.status != 0) {
     missing_ = "mkfs.xfs (" + made.err + ")";
     return;

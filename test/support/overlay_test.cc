@@ -123,10 +123,9 @@ Outcome mount_kernel(const std::vector<std::string>& lower,
   }
   for (const std::string& option : options) {
     const auto equals = option.find('=');
-    settings.push_back({option.substr(0, equals),
-                        equals == std::string::npos
-                            ? ""
-                            : option.substr(equals + 1)});
+    settings.push_back(
+        {option.substr(0, equals),
+         equals == std::string::npos ? "" : option.substr(equals + 1)});
   }
   for (const auto& [key, value] : settings) {
     const bool is_flag = value.empty();
@@ -247,8 +246,8 @@ Finished OverlayTest::mount_overlayfs() const {
     options.push_back(target_ == Target::kKernelNfs ? "nfs_export=on"
                                                     : "metacopy=on");
   }
-  const Outcome mounted = mount_kernel(lower_paths(), spec_.read_only ? "" : u(),
-                                       work_path(), m(), options);
+  const Outcome mounted = mount_kernel(
+      lower_paths(), spec_.read_only ? "" : u(), work_path(), m(), options);
   return {mounted.ok() ? 0 : 1, "", error_name(mounted.error)};
 }
 
@@ -375,8 +374,8 @@ Outcome OverlayTest::mkdir(const std::string& path, mode_t mode) const {
 }
 Outcome OverlayTest::rename(const std::string& from, const std::string& to,
                             unsigned flags) const {
-  return outcome(::renameat2(AT_FDCWD, m(from).c_str(), AT_FDCWD,
-                             m(to).c_str(), flags));
+  return outcome(
+      ::renameat2(AT_FDCWD, m(from).c_str(), AT_FDCWD, m(to).c_str(), flags));
 }
 Outcome OverlayTest::link(const std::string& from,
                           const std::string& to) const {
@@ -403,8 +402,8 @@ Outcome OverlayTest::truncate(const std::string& path, off_t size) const {
 Outcome OverlayTest::lutimes(const std::string& path, timespec atime,
                              timespec mtime) const {
   const timespec times[2] = {atime, mtime};
-  return outcome(::utimensat(AT_FDCWD, m(path).c_str(), times,
-                             AT_SYMLINK_NOFOLLOW));
+  return outcome(
+      ::utimensat(AT_FDCWD, m(path).c_str(), times, AT_SYMLINK_NOFOLLOW));
 }
 Outcome OverlayTest::setxattr(const std::string& path, const std::string& name,
                               const std::string& value, int flags) const {
@@ -423,8 +422,8 @@ Outcome OverlayTest::getxattr_status(const std::string& path,
 std::optional<std::string> OverlayTest::getxattr(
     const std::string& path, const std::string& name) const {
   std::vector<char> value(64 * 1024);
-  const ssize_t n = ::lgetxattr(m(path).c_str(), name.c_str(), value.data(),
-                                value.size());
+  const ssize_t n =
+      ::lgetxattr(m(path).c_str(), name.c_str(), value.data(), value.size());
   if (n < 0) return std::nullopt;
   return std::string(value.data(), static_cast<std::size_t>(n));
 }
@@ -482,8 +481,8 @@ std::vector<std::string> OverlayTest::list(const std::string& path) const {
 
 Outcome OverlayTest::write_file(const std::string& path,
                                 const std::string& content) const {
-  const Fd fd(::open(m(path).c_str(),
-                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  const Fd fd(
+      ::open(m(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd.is_open()) return outcome(-1);
   return outcome(::write(fd.get(), content.data(), content.size()));
 }

@@ -47,11 +47,11 @@ enum class Target : std::uint8_t {
 std::string target_name(Target target);
 
 /// Skips the running test because of what is missing; fails it if CI=true.
-#define VENEER_SKIP_WITHOUT(missing)                        \
-  do {                                                      \
-    if (::veneer::testing::skips_are_failures())            \
-      GTEST_FAIL() << "this machine lacks " << (missing);   \
-    GTEST_SKIP() << "this machine lacks " << (missing);     \
+#define VENEER_SKIP_WITHOUT(missing)                      \
+  do {                                                    \
+    if (::veneer::testing::skips_are_failures())          \
+      GTEST_FAIL() << "this machine lacks " << (missing); \
+    GTEST_SKIP() << "this machine lacks " << (missing);   \
   } while (false)
 
 bool skips_are_failures();
@@ -63,7 +63,7 @@ struct Mount {
   bool read_only = false;            ///< no upper at all
   DiskKind disk = DiskKind::kTmpfs;  ///< where the upper and the lowers are
   bool apart = false;                ///< the lowers on a tmpfs of their own
-  std::string upper_size = {};       ///< limit of the upper's tmpfs; implies apart
+  std::string upper_size = {};  ///< limit of the upper's tmpfs; implies apart
   std::vector<std::string> veneer_options = {};  ///< for `veneer mount`
 };
 
@@ -148,8 +148,7 @@ class OverlayTest : public ::testing::TestWithParam<Target> {
                                 timespec mtime) const;
   [[nodiscard]] Outcome setxattr(const std::string& path,
                                  const std::string& name,
-                                 const std::string& value,
-                                 int flags = 0) const;
+                                 const std::string& value, int flags = 0) const;
   [[nodiscard]] Outcome removexattr(const std::string& path,
                                     const std::string& name) const;
   [[nodiscard]] Outcome getxattr_status(const std::string& path,
@@ -200,11 +199,11 @@ struct stat fstat_of(const Fd& fd);
 /// KiB that the file at `path` occupies.
 std::int64_t kib_used(const std::string& path);
 
-#define VENEER_ON_TARGETS(Suite, ...)                             \
-  INSTANTIATE_TEST_SUITE_P(                                        \
-      , Suite, ::testing::Values(__VA_ARGS__),                     \
-      [](const ::testing::TestParamInfo<Target>& instance) {       \
-        return ::veneer::testing::target_name(instance.param);     \
+#define VENEER_ON_TARGETS(Suite, ...)                          \
+  INSTANTIATE_TEST_SUITE_P(                                    \
+      , Suite, ::testing::Values(__VA_ARGS__),                 \
+      [](const ::testing::TestParamInfo<Target>& instance) {   \
+        return ::veneer::testing::target_name(instance.param); \
       })
 
 // Instantiates a suite on our server and on the kernel's overlayfs.

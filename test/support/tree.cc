@@ -165,8 +165,7 @@ std::string read_content(const std::string& path, std::size_t size) {
 
 Xattrs read_xattrs(const std::string& path) {
   std::vector<char> names(64 * 1024);
-  const ssize_t length =
-      ::llistxattr(path.c_str(), names.data(), names.size());
+  const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
   if (length < 0 && errno == ENOTSUP) return {};
   expect_ok(length, "listxattr", path);
   Xattrs result;
@@ -245,7 +244,7 @@ void read_into(Tree& tree, std::map<InodeKey, std::string>& seen,
 
 const char* kind_name(Kind kind) {
   static constexpr const char* kNames[] = {
-      "file",   "directory",        "symlink",      "FIFO",    "socket",
+      "file",        "directory",    "symlink",  "FIFO",     "socket",
       "char device", "block device", "whiteout", "hard link"};
   return kNames[static_cast<std::size_t>(kind)];
 }
@@ -269,11 +268,10 @@ class Difference {
   template <typename T>
   void check(const char* what, const T& want, const T& got) {
     if (want == got) return;
-    os_ << "  " << printable(path_) << ": " << what << " is " << got
-        << ", not " << want << "\n";
+    os_ << "  " << printable(path_) << ": " << what << " is " << got << ", not "
+        << want << "\n";
   }
-  void check_time(const char* what, const timespec& want,
-                  const timespec& got) {
+  void check_time(const char* what, const timespec& want, const timespec& got) {
     if (!equal(want, got)) check(what, time_text(want), time_text(got));
   }
 
@@ -298,20 +296,19 @@ std::string xattr_text(const Xattrs& xattrs) {
 
 void compare_xattrs(const Entry& want, const Entry& got, Difference& out) {
   if (want.is_snapshot) {
-    out.check("set of xattrs", xattr_text(want.xattrs),
-              xattr_text(got.xattrs));
+    out.check("set of xattrs", xattr_text(want.xattrs), xattr_text(got.xattrs));
     return;
   }
   for (const auto& [name, value] : want.xattrs) {
     const auto it = got.xattrs.find(name);
-    out.check(name.c_str(), printable(value),
-              it == got.xattrs.end() ? std::string("absent")
-                                     : printable(it->second));
+    out.check(
+        name.c_str(), printable(value),
+        it == got.xattrs.end() ? std::string("absent") : printable(it->second));
   }
 }
 
-void compare_snapshots(const Entry& want, const Entry& got,
-                       const Compare& how, Difference& out) {
+void compare_snapshots(const Entry& want, const Entry& got, const Compare& how,
+                       Difference& out) {
   const bool is_dir = want.kind == Kind::kDir;
   if (!is_dir && how.file_nlink) {
     out.check("nlink", want.nlink, got.nlink);

@@ -130,17 +130,18 @@ std::ostream& operator<<(std::ostream& os, const Tree& tree);
 void build_tree(const Tree& tree, const std::string& root);
 
 /// Reads everything below `root`, and `root` itself as "". Contents above
-/// 256 KiB are kept as a digest. Never opens anything but files and directories.
+/// 256 KiB are kept as a digest. Never opens anything but files and
+/// directories.
 Tree read_tree(const std::string& root);
 
 /// What a comparison looks at beyond what a literal says.
 struct Compare {
-  bool ino = false;         ///< inode numbers
-  bool atime = false;       ///< access times
-  bool ctime = false;       ///< change times
-  bool file_nlink = true;   ///< link counts of what is not a directory
-  bool dir_mtime = true;    ///< modification times of directories
-  bool root = true;         ///< the root's own attributes
+  bool ino = false;        ///< inode numbers
+  bool atime = false;      ///< access times
+  bool ctime = false;      ///< change times
+  bool file_nlink = true;  ///< link counts of what is not a directory
+  bool dir_mtime = true;   ///< modification times of directories
+  bool root = true;        ///< the root's own attributes
 };
 
 /// One line for each difference; empty if `got` is what `want` says.

@@ -73,7 +73,9 @@ TEST_P(XattrTest, ReadableDescriptorsWorkToo) {
 TEST_P(XattrTest, ValuesLargerThanTheFirstBufferAreWhole) {
   for (const std::size_t size : {1023U, 1024U, 1025U, 3000U}) {
     const std::string value(size, 'v');
-    ASSERT_TRUE(set_xattr_at(dir(), "file", "user.large", value));
+    const auto set = set_xattr_at(dir(), "file", "user.large", value);
+    if (code_of(set) == ENOSPC) GTEST_SKIP() << "no large values here";
+    ASSERT_TRUE(set);
     EXPECT_EQ(get("file", "user.large"), value);
     ASSERT_TRUE(remove_xattr_at(dir(), "file", "user.large"));
   }
@@ -83,7 +85,9 @@ TEST_P(XattrTest, LongListsAreWhole) {
   std::size_t expected = 0;
   for (int i = 0; i < 20; ++i) {
     const std::string name = "user." + std::string(80, 'n') + std::to_string(i);
-    ASSERT_TRUE(set_xattr_at(dir(), "file", name.c_str(), ""));
+    const auto set = set_xattr_at(dir(), "file", name.c_str(), "");
+    if (code_of(set) == ENOSPC) GTEST_SKIP() << "no long lists here";
+    ASSERT_TRUE(set);
     expected += name.size() + 1;
   }
 
