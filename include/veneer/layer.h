@@ -197,6 +197,7 @@ struct SetAttr {
   std::optional<timespec> atime;  ///< tv_nsec may be UTIME_NOW
   std::optional<timespec> mtime;
   bool kill_suid = false;  ///< clear set-id bits (and capabilities) as well
+  bool outsider = false;   ///< kill_suid: by one who is not in the file's group
   bool any() const {
     return mode || uid || gid || size || atime || mtime || kill_suid;
   }
@@ -236,7 +237,8 @@ class UpperLayer : public Layer {
 
   virtual Result<void> link(LayerNode& node, LayerNode& dir, Name name,
                             bool over_whiteout) = 0;
-  /// Moves names. `node` (and `other`, for an exchange) learn their new place.
+  /// Moves names. `node` (and `other`, for an exchange) learn their new place
+  /// if they were reached by the old one.
   virtual Result<void> rename(LayerNode& dir, Name name, LayerNode& node,
                               LayerNode& new_dir, Name new_name,
                               LayerNode* other, RenameHow how) = 0;
@@ -261,6 +263,8 @@ class UpperLayer : public Layer {
                                                 std::string_view origin) = 0;
   virtual Result<void> remove_from_index(std::string_view origin) = 0;
 
+  /// The object is reached by this name, not by another one it has.
+  virtual bool is_reached_by(LayerNode& node, LayerNode& dir, Name name) = 0;
   /// The object has another name than the one it was reached by.
   virtual void relocate(LayerNode& node, LayerNode& dir, Name name) = 0;
   /// Keeps an object reachable that is about to lose its last name; release

@@ -56,6 +56,17 @@ class HeldRanks {
   static void pop(Rank rank);
 };
 
+// Abseil watches for deadlocks itself, in the builds that distributions ship:
+// it remembers every order in which two locks were ever taken, and aborts at a
+// cycle. Directories trade places in a tree that is renamed, so their locks are
+// rightly taken in either order over time, and a graph of all of them costs
+// more than the locks do. Ranks are our watch, so its is switched off, in each
+// program that has a Mutex.
+inline const bool kNoDeadlockGraph = [] {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  return true;
+}();
+
 class CAPABILITY("mutex") Mutex {
  public:
   explicit Mutex([[maybe_unused]] Rank rank)

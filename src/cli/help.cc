@@ -68,7 +68,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string,
   // The first line of the footer is the summary for the list of commands.
   const std::string footer = app->get_footer();
   if (const auto end = footer.find('\n'); end != std::string::npos) {
-    help += footer.substr(end);
+    help += footer.substr(end) + "\n";
   }
   return help;
 }

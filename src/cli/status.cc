@@ -30,7 +30,7 @@ Examples:
   veneer status --json /mnt/tree | jq .counters.messages.total)";
 
 std::string show(const json& value) {
-  if (value.is_null()) return "-";
+  if (value.is_null()) return "none";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (const auto path = session::path_from_json(value)) return *path;
   return value.dump();

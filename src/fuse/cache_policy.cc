@@ -47,8 +47,8 @@ Features decide_features(const CacheOptions& options, std::uint64_t capable) {
                      FUSE_CAP_CACHE_SYMLINKS;
 
   // Nothing needs to wait for anything else.
-  features.wanted |= FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
-                     FUSE_CAP_PARALLEL_DIROPS;
+  features.wanted |=
+      FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS;
 
   // What a local file system does itself: the umask (a default ACL replaces
   // it), ACLs, clearing set-id bits, lookups by file handle, chattr(1).
@@ -69,8 +69,8 @@ Features decide_features(const CacheOptions& options, std::uint64_t capable) {
   // Locks are between processes of this kernel: it keeps them best itself.
   features.unwanted |= FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 
-  // Requests of file data are as large as read-ahead makes them, 128 KiB. A copy
-  // of that stays in the processor's cache and costs what a splice costs.
+  // Requests of file data are as large as read-ahead makes them, 128 KiB. A
+  // copy of that stays in the processor's cache and costs what a splice costs.
   features.unwanted |=
       FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_SPLICE_READ;
 
@@ -91,8 +91,7 @@ CachePolicy::CachePolicy(const CacheOptions& options)
       timeout_(options.timeout.value_or(kUnlimitedTimeout)) {}
 
 void CachePolicy::negotiate(fuse_conn_info& connection) {
-  const Features features =
-      decide_features(options_, capable_of(connection));
+  const Features features = decide_features(options_, capable_of(connection));
   apply(features, connection);
   features_ = features.wanted;
   zero_message_open_ = (features_ & FUSE_CAP_NO_OPEN_SUPPORT) != 0;

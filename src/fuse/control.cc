@@ -22,8 +22,8 @@ Result<std::string> read_once(int root) {
   do {
     page.offset = static_cast<std::uint32_t>(text.size());
     TRY(sys::ioctl_fd(root, kStatusIoctl, &page));
-    const std::size_t left = page.total - std::min<std::size_t>(
-                                              page.total, text.size());
+    const std::size_t left =
+        page.total - std::min<std::size_t>(page.total, text.size());
     if (left == 0) break;
     text.append(page.text, std::min(left, sizeof(page.text)));
   } while (text.size() < page.total);

@@ -94,6 +94,7 @@ class Dispatcher {
              fuse_file_info* info);
   void setattr(Reply& reply, std::uint64_t id, struct stat* value, int to_set,
                fuse_file_info* info);
+  void clear_privileges(Reply& reply, std::uint64_t id);
   void readlink(Reply& reply, std::uint64_t id);
   void statfs(Reply& reply, std::uint64_t id);
   void setxattr(Reply& reply, std::uint64_t id, const char* name,
@@ -109,8 +110,8 @@ class Dispatcher {
   void release(Reply& reply, std::uint64_t id, fuse_file_info* info);
   void read(Reply& reply, std::uint64_t id, std::size_t size, off_t offset,
             fuse_file_info* info);
-  void write(Reply& reply, std::uint64_t id, const char* data,
-             std::size_t size, off_t offset, fuse_file_info* info);
+  void write(Reply& reply, std::uint64_t id, const char* data, std::size_t size,
+             off_t offset, fuse_file_info* info);
   void fsync(Reply& reply, std::uint64_t id, int data_only,
              fuse_file_info* info);
   void fallocate(Reply& reply, std::uint64_t id, int mode, off_t offset,

@@ -7,15 +7,15 @@ namespace veneer::fuse {
 namespace {
 
 constexpr std::array<std::string_view, kMessageKinds> kNames = {
-    "LOOKUP",   "FORGET",      "BATCH_FORGET", "GETATTR",
-    "STATX",    "SETATTR",     "READLINK",     "SYMLINK",
-    "MKNOD",    "MKDIR",       "UNLINK",       "RMDIR",
-    "RENAME",   "LINK",        "OPEN",         "READ",
-    "WRITE",    "STATFS",      "RELEASE",      "FSYNC",
-    "SETXATTR", "GETXATTR",    "LISTXATTR",    "REMOVEXATTR",
-    "FLUSH",    "OPENDIR",     "READDIR",      "READDIRPLUS",
+    "LOOKUP",     "FORGET",    "BATCH_FORGET", "GETATTR",
+    "STATX",      "SETATTR",   "READLINK",     "SYMLINK",
+    "MKNOD",      "MKDIR",     "UNLINK",       "RMDIR",
+    "RENAME",     "LINK",      "OPEN",         "READ",
+    "WRITE",      "STATFS",    "RELEASE",      "FSYNC",
+    "SETXATTR",   "GETXATTR",  "LISTXATTR",    "REMOVEXATTR",
+    "FLUSH",      "OPENDIR",   "READDIR",      "READDIRPLUS",
     "RELEASEDIR", "FSYNCDIR",  "CREATE",       "TMPFILE",
-    "IOCTL",    "FALLOCATE",   "LSEEK",        "COPY_FILE_RANGE",
+    "IOCTL",      "FALLOCATE", "LSEEK",        "COPY_FILE_RANGE",
 };
 static_assert(!kNames.back().empty());
 

@@ -18,6 +18,8 @@ constexpr unsigned long kLongestName = 255;
 constexpr char kAccessAcl[] = "system.posix_acl_access";
 constexpr char kSelinuxLabel[] = "security.selinux";
 
+constexpr const char* kCapability = "security.capability";
+
 timespec now() { return {.tv_sec = 0, .tv_nsec = UTIME_NOW}; }
 
 // ls -l asks each file for its label, and the kernel asks us each time. Told
@@ -58,10 +60,31 @@ void Dispatcher::statx(Reply& reply, std::uint64_t id, int /*flags*/,
 }
 
 void Dispatcher::setattr(Reply& reply, std::uint64_t id, struct stat* value,
-                         int to_set, fuse_file_info* /*info*/) {
-  const SetAttr changes = to_set_attr(*value, to_set);
-  if (!changes.any()) return reply.attr(filesystem_.get_attr(node(id)));
+                         int to_set, fuse_file_info* info) {
+  SetAttr changes = to_set_attr(*value, to_set);
+  // ftruncate(2), which comes with a handle, and O_TRUNC touch the file even if
+  // it has that size; truncate(2) does not, but to nothing it looks the same.
+  if (changes.size && !changes.mtime && (info != nullptr || *changes.size == 0)) {
+    changes.mtime = now();
+  }
+  if (!changes.any()) return clear_privileges(reply, id);
   reply.attr(filesystem_.set_attr(reply.caller(), node(id), changes));
+}
+
+// SETATTR of nothing is how the kernel asks for privileges to be dropped. A
+// write to a file with capabilities takes those; chown(2), even where it
+// changes no owner, takes the set-id bits.
+void Dispatcher::clear_privileges(Reply& reply, std::uint64_t id) {
+  const overlay::Caller caller = reply.caller();
+  const auto capability =
+      filesystem_.get_xattr(caller, node(id), kCapability);
+  if (capability && *capability) {
+    const auto gone = filesystem_.remove_xattr(caller, node(id), kCapability);
+    if (!gone) return reply.error(gone.error());
+    return reply.attr(filesystem_.get_attr(node(id)));
+  }
+  reply.attr(
+      filesystem_.set_attr(caller, node(id), SetAttr{.kill_suid = true}));
 }
 
 void Dispatcher::readlink(Reply& reply, std::uint64_t id) {
@@ -69,7 +92,7 @@ void Dispatcher::readlink(Reply& reply, std::uint64_t id) {
 }
 
 void Dispatcher::statfs(Reply& reply, std::uint64_t /*id*/) {
-  struct statvfs value {};
+  struct statvfs value{};
   const Result<void> result = filesystem_.stat_fs(value);
   value.f_namemax = kLongestName;
   reply.statfs(result, value);
@@ -85,7 +108,7 @@ void Dispatcher::setxattr(Reply& reply, std::uint64_t id, const char* name,
   // the set-group-id bit away. The kernel knows, but libfuse does not say.
   if (result && std::strcmp(name, kAccessAcl) == 0) {
     const Result<Attr> attr = filesystem_.get_attr(node(id));
-    if (attr && (attr->mode & S_ISGID) != 0 && S_ISREG(attr->mode) &&
+    if (attr && (attr->mode & S_ISGID) != 0 &&
         !reply.caller_is_in_group(attr->gid)) {
       SetAttr changes;
       changes.mode = attr->mode & ~static_cast<mode_t>(S_ISGID);
@@ -112,8 +135,7 @@ void Dispatcher::listxattr(Reply& reply, std::uint64_t id, std::size_t room) {
   reply.sized_value(*names, room);
 }
 
-void Dispatcher::removexattr(Reply& reply, std::uint64_t id,
-                             const char* name) {
+void Dispatcher::removexattr(Reply& reply, std::uint64_t id, const char* name) {
   reply.done(filesystem_.remove_xattr(reply.caller(), node(id), name));
 }
 

@@ -46,8 +46,8 @@ void Dispatcher::release(Reply& reply, std::uint64_t /*id*/,
 
 void Dispatcher::read(Reply& reply, std::uint64_t id, std::size_t size,
                       off_t offset, fuse_file_info* /*info*/) {
-  const Result<overlay::ReadSource> source = filesystem_.read(
-      node(id), static_cast<std::uint64_t>(offset), size);
+  const Result<overlay::ReadSource> source =
+      filesystem_.read(node(id), static_cast<std::uint64_t>(offset), size);
   if (!source) return reply.error(source.error());
 
   if (source->fd < 0) {
@@ -55,18 +55,18 @@ void Dispatcher::read(Reply& reply, std::uint64_t id, std::size_t size,
     return;
   }
   const std::span<std::byte> buffer = scratch(source->size);
-  const Result<std::size_t> count = sys::pread_full(
-      source->fd, buffer.data(), buffer.size(), source->offset);
+  const Result<std::size_t> count =
+      sys::pread_full(source->fd, buffer.data(), buffer.size(), source->offset);
   if (!count) return reply.error(count.error());
   reply.bytes(buffer.first(*count));
 }
 
 void Dispatcher::write(Reply& reply, std::uint64_t id, const char* data,
                        std::size_t size, off_t offset, fuse_file_info* info) {
-  reply.written(filesystem_.write(
-      as_writer(reply.caller(), *info), node(id),
-      static_cast<std::uint64_t>(offset),
-      {reinterpret_cast<const std::byte*>(data), size}));
+  reply.written(
+      filesystem_.write(as_writer(reply.caller(), *info), node(id),
+                        static_cast<std::uint64_t>(offset),
+                        {reinterpret_cast<const std::byte*>(data), size}));
 }
 
 void Dispatcher::fsync(Reply& reply, std::uint64_t id, int data_only,
@@ -83,11 +83,11 @@ void Dispatcher::fallocate(Reply& reply, std::uint64_t id, int mode,
                                    static_cast<std::uint64_t>(length)));
 }
 
-void Dispatcher::lseek(Reply& reply, std::uint64_t id, off_t offset,
-                       int whence, fuse_file_info* /*info*/) {
+void Dispatcher::lseek(Reply& reply, std::uint64_t id, off_t offset, int whence,
+                       fuse_file_info* /*info*/) {
   if (offset < 0) return reply.error(ENXIO);
-  reply.offset(filesystem_.seek(node(id), static_cast<std::uint64_t>(offset),
-                                whence));
+  reply.offset(
+      filesystem_.seek(node(id), static_cast<std::uint64_t>(offset), whence));
 }
 
 void Dispatcher::copy_file_range(Reply& reply, std::uint64_t from,

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cleanup.h"
 #include "fuse/dispatcher.h"
 #include "fuse/libfuse.h"
 #include "fuse/scratch.h"
@@ -33,7 +34,7 @@ struct NamedEntry {
         cookie(static_cast<off_t>(entry.cookie)) {}
 
   struct stat stat() const {
-    struct stat out {};
+    struct stat out{};
     out.st_ino = ino;
     out.st_mode = mode;
     return out;
@@ -86,18 +87,18 @@ void Dispatcher::readdir(Reply& reply, std::uint64_t id, std::size_t room,
                          off_t cookie, fuse_file_info* /*info*/) {
   const std::span<std::byte> page = scratch(room);
   std::size_t used = 0;
-  const Result<void> listed = filesystem_.read_dir(
-      node(id), static_cast<std::uint64_t>(cookie),
-      [&](const overlay::ListedEntry& entry) {
-        const NamedEntry named(entry);
-        const struct stat stat = named.stat();
-        const std::size_t size =
-            fuse_add_direntry(nullptr, at(page, used), room - used,
-                              named.name.c_str(), &stat, named.cookie);
-        if (size > room - used) return false;
-        used += size;
-        return true;
-      });
+  const Result<void> listed =
+      filesystem_.read_dir(node(id), static_cast<std::uint64_t>(cookie),
+                           [&](const overlay::ListedEntry& entry) {
+                             const NamedEntry named(entry);
+                             const struct stat stat = named.stat();
+                             const std::size_t size = fuse_add_direntry(
+                                 nullptr, at(page, used), room - used,
+                                 named.name.c_str(), &stat, named.cookie);
+                             if (size > room - used) return false;
+                             used += size;
+                             return true;
+                           });
   if (!listed) return reply.error(listed.error());
   reply.bytes(page.first(used));
 }
@@ -107,6 +108,9 @@ void Dispatcher::readdirplus(Reply& reply, std::uint64_t id, std::size_t room,
   const std::span<std::byte> page = scratch(room);
   std::size_t used = 0;
   std::vector<overlay::NodeId> given;
+  Cleanup give_back([&] {
+    for (const overlay::NodeId entry : given) filesystem_.forget(entry, 1);
+  });
 
   // An empty page means the end, so a page of which nothing is left is followed
   // by the next one at once.
@@ -115,6 +119,7 @@ void Dispatcher::readdirplus(Reply& reply, std::uint64_t id, std::size_t room,
         list_page(filesystem_, node(id), cookie, room);
     if (!entries) return reply.error(entries.error());
     at_end = entries->empty();
+    given.reserve(given.size() + entries->size());
     for (const NamedEntry& named : *entries) {
       cookie = named.cookie;
       fuse_entry_param param{};
@@ -132,8 +137,7 @@ void Dispatcher::readdirplus(Reply& reply, std::uint64_t id, std::size_t room,
                                      named.name.c_str(), &param, cookie);
     }
   }
-  if (reply.bytes(page.first(used))) return;
-  for (const overlay::NodeId entry : given) filesystem_.forget(entry, 1);
+  if (reply.bytes(page.first(used))) give_back.release();
 }
 
 }  // namespace veneer::fuse

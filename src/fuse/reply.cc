@@ -29,7 +29,7 @@ statx_timestamp to_statx_time(const timespec& time) {
 }
 
 struct statx to_statx(const Attr& attr) {
-  struct statx out {};
+  struct statx out{};
   out.stx_mask = STATX_BASIC_STATS;
   out.stx_blksize = attr.blksize;
   out.stx_nlink = attr.nlink;
@@ -61,7 +61,7 @@ int errno_of(const Error& error) {
 }
 
 struct stat to_stat(const Attr& attr) {
-  struct stat out {};
+  struct stat out{};
   out.st_ino = attr.ino;
   out.st_mode = attr.mode;
   out.st_nlink = attr.nlink;
@@ -101,7 +101,8 @@ overlay::Caller Reply::caller() const {
   return {.uid = context->uid,
           .gid = context->gid,
           .pid = context->pid,
-          .umask = context->umask};
+          .umask = context->umask,
+          .in_group = [this](gid_t gid) { return caller_is_in_group(gid); }};
 }
 
 bool Reply::caller_is_in_group(gid_t gid) const {

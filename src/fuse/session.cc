@@ -124,21 +124,20 @@ Result<void> Session::attach(const std::string& where,
   return {};
 }
 
-Result<std::unique_ptr<Session>> Session::mount(
-    overlay::Filesystem& filesystem, SessionOptions options) {
+Result<std::unique_ptr<Session>> Session::mount(overlay::Filesystem& filesystem,
+                                                SessionOptions options) {
   // The kernel would mount on a file as well.
   TRY(sys::open_dir(options.mount_point));
-  std::unique_ptr<Session> session(
-      new Session(filesystem, std::move(options)));
+  std::unique_ptr<Session> session(new Session(filesystem, std::move(options)));
   TRY(session->attach(session->mount_point(),
                       mount_options_for(session->options_, geteuid() == 0)));
+  session->is_ours_to_unmount_ = true;
   return session;
 }
 
 Result<std::unique_ptr<Session>> Session::serve_fd(
     overlay::Filesystem& filesystem, int device, SessionOptions options) {
-  std::unique_ptr<Session> session(
-      new Session(filesystem, std::move(options)));
+  std::unique_ptr<Session> session(new Session(filesystem, std::move(options)));
   std::vector<std::string> mount_options;
 #ifdef VENEER_FUSE_HAS_IO_URING
   if (session->options_.cache.io_uring) mount_options.emplace_back("io_uring");
@@ -199,6 +198,8 @@ void Session::flush() const {
   if (root) ignore_error(sys::sync_fs(root->get()));
 }
 
-void Session::unmount() { fuse_session_unmount(session_); }
+void Session::unmount() {
+  if (is_ours_to_unmount_) fuse_session_unmount(session_);
+}
 
 }  // namespace veneer::fuse

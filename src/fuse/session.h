@@ -101,7 +101,8 @@ class Session {
   /// Makes run() return, soon. Before run(), it returns at once.
   void stop();
 
-  /// Takes the mount away, as far as nobody has. After run(), or without it.
+  /// Takes the mount away, as far as nobody has and it is ours. After run(), or
+  /// without it.
   void unmount();
 
   const std::string& mount_point() const { return options_.mount_point; }
@@ -121,6 +122,7 @@ class Session {
   std::atomic<bool> serving_{false};  // between the kernel's hello and the end
   Dispatcher dispatcher_;
   fuse_session* session_ = nullptr;
+  bool is_ours_to_unmount_ = false;
 };
 
 }  // namespace veneer::fuse

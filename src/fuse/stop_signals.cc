@@ -21,7 +21,7 @@ StopSignals::StopSignals(std::function<void()> on_first,
   current.store(this);
   thread_ = std::thread([this] { wait_for_first(); });
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = kSignals[i] == SIGPIPE ? SIG_IGN : &StopSignals::handle;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);

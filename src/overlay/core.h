@@ -146,6 +146,7 @@ class Core {
   // -- data
   /// The file, ready to be written to: copied up, set-id bits cleared.
   Result<FileData> own_data(const Caller& caller, Node& node);
+  Result<void> kill_set_ids(const Caller& caller, Node& node);
   Result<FileData> data_for_read(Node& node);
   Result<FileData> data_for_write(Node& node);
 

@@ -82,7 +82,7 @@ Result<void> Core::merge_from_roots(LayerIndex from, Trail trail,
   return {};
 }
 
-// Asks each layer that has a part in `dir`, from `first` on.
+// Asks each layer that has a part in `dir`: the upper, then from `first` on.
 Result<Merge> Core::merge_at(Node& dir, Name name, LayerIndex first) {
   Merge merge;
   Trail trail{.path = std::string(name)};
@@ -95,7 +95,7 @@ Result<Merge> Core::merge_at(Node& dir, Name name, LayerIndex first) {
     trail.follow(child->marks.redirect);
     return merge.add(index, *std::move(child));
   };
-  if (first == kUpperLayer && dir.upper() != nullptr) {
+  if (dir.upper() != nullptr) {
     TRY_ASSIGN(const bool goes_on, step(kUpperLayer, *dir.upper()));
     if (!goes_on) return merge;
     if (trail.from_root) {
@@ -146,6 +146,7 @@ Result<Core::Found> Core::find(Node& dir, Name name) {
     stats.listing_hits.fetch_add(1, std::memory_order_relaxed);
     const ListingItem* item = listing->find(name);
     if (item == nullptr) return Found{};
+    // A copy-up since then is not in the listing, so the upper is asked, too.
     first = item->layer;
   }
   TRY_ASSIGN(Merge merge, merge_at(dir, name, first));
@@ -205,13 +206,13 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
   const bool aliased = !is_dir && (top.attr.nlink > 1 || top.marks.indexed);
   if (aliased) {
     if (NodeRef same = nodes.find_object(key_of(top.attr))) {
-      nodes.add_edge(dir, name, *same);
       // If all its known names were gone, this one brings it back.
-      same->set(kUnlinkedFlag, false);
-      if (top_layer == kUpperLayer && !top.marks.indexed &&
-          dir.upper() != nullptr) {
+      if (same->has(kUnlinkedFlag) && same->upper() != nullptr &&
+          top_layer == kUpperLayer && !top.marks.indexed) {
         upper->relocate(*same->upper(), *dir.upper(), name);
       }
+      same->set(kUnlinkedFlag, false);
+      nodes.add_edge(dir, name, *same);
       return Found{std::move(same), {}};
     }
   }

@@ -48,6 +48,14 @@ Result<Attr> Filesystem::set_attr(const Caller& caller, NodeId id,
     need = *changes.size == 0 ? Need::kNoData : Need::kData;
     if (node->has(kSetIdFlag) && caller.uid != 0) wanted.kill_suid = true;
   }
+  if (wanted.size || wanted.kill_suid) {
+    TRY_ASSIGN(const Attr before, core_->attr_of(*node));
+    wanted.outsider = caller.is_outsider(before.gid);
+    // A copy may be cut to size before the upper could notice the change.
+    if (wanted.size && !wanted.mtime && before.size != *wanted.size) {
+      wanted.mtime = timespec{.tv_sec = 0, .tv_nsec = UTIME_NOW};
+    }
+  }
   TRY(core_->ensure_upper(*node, need, hold, changes.size));
   TRY(core_->upper->set_attr(*node->upper(), wanted));
   TRY_ASSIGN(const Attr attr, core_->attr_of(*node));
@@ -81,9 +89,19 @@ std::pair<Layer*, const LayerNode*> metadata_of(Core& core, Node& node) {
   return {&core.layer(node.lower_layer), node.lower.get()};
 }
 
+// A name that an object without xattrs need not be asked for; odd ones have
+// errors of their own.
+bool is_ordinary(std::string_view name) {
+  return !name.ends_with('.') &&
+         (name.starts_with("user.") || name.starts_with("security.") ||
+          name.starts_with("system.posix_acl_"));
+}
+
 Result<std::optional<std::string>> read_xattr(Core& core, Node& node,
                                               const std::string& name) {
-  if (node.has(kNoXattrsFlag)) return std::optional<std::string>();
+  if (node.has(kNoXattrsFlag) && is_ordinary(name)) {
+    return std::optional<std::string>();
+  }
   const auto [layer, object] = metadata_of(core, node);
   return layer->get_xattr(*object, name);
 }

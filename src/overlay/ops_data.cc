@@ -21,10 +21,18 @@ Result<FileData> Core::own_data(const Caller& caller, Node& node) {
     TRY(ensure_upper(node, Need::kData, hold));
   }
   if (node.has(kSetIdFlag) && caller.uid != 0) {
-    TRY(upper->set_attr(*node.upper(), SetAttr{.kill_suid = true}));
-    node.set(kSetIdFlag, false);
+    TRY(kill_set_ids(caller, node));
   }
   return data_for_write(node);
+}
+
+Result<void> Core::kill_set_ids(const Caller& caller, Node& node) {
+  TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
+  TRY(upper->set_attr(*node.upper(),
+                      SetAttr{.kill_suid = true,
+                              .outsider = caller.is_outsider(attr.gid)}));
+  node.set(kSetIdFlag, false);
+  return {};
 }
 
 Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,

@@ -214,7 +214,9 @@ Result<void> Core::prepare_removal(Node& victim, Node& dir, Name name,
 // The upper reaches an object by a name. If that is the one about to go,
 // another known one takes its place, else a descriptor.
 Result<void> Core::keep_reachable(Node& victim, Node& dir, Name name) {
-  if (victim.has(kIndexedFlag)) return {};
+  if (!upper->is_reached_by(*victim.upper(), *dir.upper(), name)) return {};
+  // An indexed file's other names may not be on the upper at all.
+  if (victim.has(kIndexedFlag)) return upper->pin(*victim.upper());
   for (const Place& place : nodes.places_of(victim)) {
     if (place.dir.get() == &dir && place.name == name) continue;
     if (place.dir->upper() == nullptr) continue;

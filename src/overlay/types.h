@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "veneer/attr.h"
@@ -28,6 +29,12 @@ struct Caller {
   gid_t gid = 0;
   pid_t pid = 0;
   mode_t umask = 0;
+  /// Whether one of the caller's groups is this one; asked for rarely.
+  std::function<bool(gid_t)> in_group = {};
+
+  bool is_outsider(gid_t group) const {
+    return uid != 0 && gid != group && !(in_group && in_group(group));
+  }
 };
 
 /// An answer that carries one lookup count for `id`, to be given back by

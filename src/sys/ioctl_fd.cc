@@ -9,8 +9,9 @@
 namespace veneer::sys {
 
 Result<void> ioctl_fd(int fd, unsigned long request, void* argument) {
-  return check(retry_interrupted([&] { return ::ioctl(fd, request, argument); }),
-               "ioctl");
+  return check(
+      retry_interrupted([&] { return ::ioctl(fd, request, argument); }),
+      "ioctl");
 }
 
 }  // namespace veneer::sys

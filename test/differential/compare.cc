@@ -44,6 +44,10 @@ std::string describe(const std::map<std::string, std::string>& xattrs) {
   return text + " }";
 }
 
+bool is_whiteout(const StatView& stat) {
+  return (stat.mode & 0170000) == 0020000 && stat.rdev == 0;
+}
+
 }  // namespace
 
 std::string describe(const Outcome& answer) {
@@ -68,7 +72,7 @@ std::optional<std::string> compare_uppers(const Snapshot& subject,
     std::string what;
     const auto found = theirs.find(ours.path);
     if (found == theirs.end()) {
-      what = "was written, and need not be";
+      if (is_whiteout(ours.stat)) what = "is a whiteout, and need not be";
     } else {
       const Entry& other = *found->second;
       differ(what, "type", octal(ours.stat.mode & kType),
@@ -227,6 +231,7 @@ std::optional<std::string> Comparer::compare_again(
   auto difference = exact.compare_trees(now, before, fresh);
   if (difference) return difference;
   for (std::size_t i = 0; i < now.size(); ++i) {
+    if (!demands_.numbers_survive_remount) break;
     if (now[i].stat.ino == before[i].stat.ino) continue;
     return "st_ino of /" + escape(now[i].path) + " is now another one";
   }

@@ -48,6 +48,7 @@ struct Demands {
   bool dir_nlink_counts = false;  ///< nlink = 2 + subdirectories
   bool d_ino_is_st_ino = false;
   bool numbers_live_on = true;  ///< a number is not given to a later object
+  bool numbers_survive_remount = true;
   bool shares_kernel_defects = true;  ///< those listed in exceptions.h
 };
 
@@ -55,10 +56,10 @@ struct Demands {
 std::string describe(const Outcome& answer);
 
 /// What the subject wrote on disk, beside what the reference wrote for the same
-/// calls. The subject may have written less (it copies up later, or not at
-/// all), but nothing more, and where both wrote, the same kind of thing. That
-/// both mean the same tree is seen when the uppers change sides; redirects and
-/// the like have more than one spelling.
+/// calls. It may have copied up less or other names of a file, but must hide
+/// nothing that the reference does not hide, and where both wrote, it must be
+/// the same kind of thing. That both mean the same tree is seen when the uppers
+/// change sides; redirects and the like have more than one spelling.
 std::optional<std::string> compare_uppers(const Snapshot& subject,
                                           const Snapshot& reference);
 

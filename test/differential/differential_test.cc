@@ -39,6 +39,7 @@ struct Variant {
   Demands demands = {.dir_nlink_counts = true,
                      .d_ino_is_st_ino = true,
                      .numbers_live_on = true,
+                     .numbers_survive_remount = true,
                      .shares_kernel_defects = false};
   bool swap_uppers = true;
   bool moves_dirs = true;
@@ -57,11 +58,14 @@ Variant cold() {
   return variant;
 }
 
-// No redirects, and names that begin .wh. are the overlay's own.
+// No redirects, no index, no origins, and names that begin .wh. are the
+// overlay's own.
 Variant dotwh() {
   Variant variant{.name = "dotwh", .arguments = {"--whiteouts", "dotwh"}};
   variant.profile.wh_names = false;
+  variant.profile.only_markers = true;
   variant.profile.swap_ops = 0;
+  variant.demands.numbers_survive_remount = false;
   variant.swap_uppers = false;
   variant.moves_dirs = false;
   return variant;

@@ -19,8 +19,11 @@ struct Profile {
   int ops = 300;
   int swap_ops = 60;  ///< after the uppers changed sides; 0 for none
   int compare_every = 50;
-  bool wh_names = true;  ///< names that begin .wh., as any other
+  bool wh_names = true;  ///< names that begin .wh., in each fourth seed
   bool drop_caches = false;
+  /// Nothing that whiteouts by name cannot do: names of more than 251 bytes,
+  /// and lower files with several names that stay one file.
+  bool only_markers = false;
 };
 
 /// The same script for the same arguments, on every machine.

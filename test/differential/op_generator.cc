@@ -188,11 +188,13 @@ Op OpGenerator::choose() {
     case OpKind::kFsync:
       return {.kind = kind, .fd = any_slot(), .flags = random_.between(0, 1)};
     case OpKind::kTruncate: {
+      // Not to 0: to a FUSE server that is O_TRUNC, which always sets the time
+      // of modification, while truncate(2) does so only if the size changes.
       const Place at = existing(Kind::kFile);
       return {.kind = kind,
               .at = at.at,
               .path = at.path,
-              .len = random_size(random_)};
+              .len = std::max<std::int64_t>(random_size(random_), 1)};
     }
     case OpKind::kUnlink:
       return unlink();
@@ -223,12 +225,16 @@ Op OpGenerator::choose() {
     }
     case OpKind::kChmod:
       return by_path_or_fd({.kind = kind, .mode = random_mode(random_)});
-    case OpKind::kChown:
-      return by_path_or_fd(
-          {.kind = kind,
-           .flags = random_.percent(60) ? AT_SYMLINK_NOFOLLOW : 0,
-           .uid = random_.percent(20) ? -1 : random_.between(999, 1001),
-           .gid = random_.percent(20) ? -1 : random_.between(999, 1001)});
+    case OpKind::kChown: {
+      // Not both -1: such a call clears set-id bits, but the FUSE kernel has
+      // nothing to tell the server then.
+      Op op{.kind = kind,
+            .flags = random_.percent(60) ? AT_SYMLINK_NOFOLLOW : 0,
+            .uid = random_.percent(20) ? -1 : random_.between(999, 1001)};
+      op.gid =
+          op.uid != -1 && random_.percent(20) ? -1 : random_.between(999, 1001);
+      return by_path_or_fd(op);
+    }
     case OpKind::kUtimens:
       return utimens();
     case OpKind::kSetxattr:

@@ -26,7 +26,7 @@ class BadInputTest : public OverlayTest {
     before_ = everything();
   }
   // All that is on the test's disk.
-  Tree everything() { return read_tree(lower_disk_path()); }
+  Tree everything() { return read_tree(quiet_disk_path()); }
 
   Finished veneer(std::vector<std::string> args) {
     args.insert(args.begin(), veneer_program());

@@ -4,6 +4,7 @@
 // with everything but the change as it was. Nobody sees it happen.
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "test/support/overlay_test.h"
 
@@ -192,7 +193,7 @@ TEST_P(CopyUpTest, LeavesTheWorkDirectoryEmpty) {
   const Tree work = read_tree(work_path());
   for (const auto& [path, entry] : work.entries()) {
     EXPECT_TRUE(entry.kind == Kind::kDir || entry.kind == Kind::kWhiteout ||
-                path.starts_with("index/"))
+                path.starts_with("index/") || path == "veneer.json")
         << "left behind: " << path;
   }
 }
@@ -208,7 +209,9 @@ TEST_P(ReflinkCopyUpTest, WriteToALowerFileSharesItsExtents) {
          .disk = DiskKind::kXfs});
   const Finished before = run({"df", "--output=used", "-k", l(0, "")});
 
-  EXPECT_THAT(append("big", "!"), Succeeds());
+  // In the middle: after an append XFS reserves room past the end.
+  const Fd fd = open("big", O_RDWR);
+  EXPECT_THAT(::pwrite(fd.get(), "!", 1, 32 << 20), SyscallReturns(1));
 
   ::sync();
   const Finished after = run({"df", "--output=used", "-k", l(0, "")});
@@ -216,7 +219,7 @@ TEST_P(ReflinkCopyUpTest, WriteToALowerFileSharesItsExtents) {
     return std::stol(df.out.substr(df.out.find('\n')));
   };
   EXPECT_LT(used(after) - used(before), 4096);
-  EXPECT_EQ(lstat("big").st_size, (64 << 20) + 1);
+  EXPECT_EQ(lstat("big").st_size, 64 << 20);
 }
 
 VENEER_ON_EVERY_TARGET(ReflinkCopyUpTest);

@@ -108,7 +108,8 @@ TEST_P(FileHandleTest, OfARemovedFileIsStale) {
 
   ASSERT_THAT(unlink("f"), Succeeds());
 
-  EXPECT_THAT(open_handle(handle, O_RDONLY), FailsWith(ESTALE));
+  const Fd fd(open_handle(handle, O_RDONLY));
+  EXPECT_THAT(fd.get(), FailsWith(ESTALE));
 }
 
 VENEER_WITH_KERNEL_NFS(FileHandleTest);

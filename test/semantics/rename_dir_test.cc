@@ -38,10 +38,11 @@ TEST_P(RenameDirTest, LowerDirectoryIsNotCopied) {
 
   EXPECT_THAT(rename("d", "e"), Succeeds());
 
-  EXPECT_THAT(
-      upper(),
-      TreeIs(Tree{{"d", Whiteout()},
-                  {"e", Dir().xattr("trusted.overlay.redirect", "d")}}));
+  // The kernel writes the short form of the redirect, we the absolute one.
+  const Tree after = upper();
+  EXPECT_THAT(after, TreeIs(Tree{{"d", Whiteout()}, {"e", Dir()}}));
+  EXPECT_THAT(after.at("e").xattrs.at("trusted.overlay.redirect"),
+              ::testing::AnyOf("d", "/d"));
 }
 
 // Row 8

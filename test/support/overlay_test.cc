@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <sstream>
 
 #include "test/support/isolation.h"
 
@@ -26,6 +27,14 @@ namespace veneer::testing {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(60);
+
+// Leaves the test's body from within a helper: what there is to say has been
+// said, and the rest would act on a directory without a mount. GoogleTest
+// takes this one exception as the end of the test and nothing more.
+[[noreturn]] void end_test() {
+  throw ::testing::AssertionException(::testing::TestPartResult(
+      ::testing::TestPartResult::kSkip, __FILE__, __LINE__, ""));
+}
 
 std::string under(const std::string& root, const std::string& path) {
   return path.empty() ? root : root + "/" + path;
@@ -175,6 +184,11 @@ void OverlayTest::TearDown() {
 }
 
 void OverlayTest::prepare(Mount spec) {
+  build_layers(std::move(spec));
+  if (IsSkipped() || HasFatalFailure()) end_test();
+}
+
+void OverlayTest::build_layers(Mount spec) {
   spec_ = std::move(spec);
   // The kernel wants two lower layers where there is no upper.
   if (is_kernel() && spec_.read_only && spec_.lower.size() == 1) {
@@ -205,10 +219,16 @@ void OverlayTest::prepare(Mount spec) {
 }
 
 void OverlayTest::mount(Mount spec) {
-  ASSERT_NO_FATAL_FAILURE(prepare(std::move(spec)));
-  if (IsSkipped()) return;
+  prepare(std::move(spec));
+  mount_or_end_test();
+}
+
+void OverlayTest::mount_or_end_test() {
   const Finished mounted = try_mount();
-  ASSERT_EQ(mounted.status, 0) << mounted.err;
+  if (mounted.status == 0) return;
+  ADD_FAILURE() << "mounting as " << target_name(target_) << ": "
+                << mounted.err;
+  end_test();
 }
 
 Finished OverlayTest::try_mount() {
@@ -235,6 +255,11 @@ Finished OverlayTest::mount_veneer() const {
   }
   argv.insert(argv.end(), spec_.veneer_options.begin(),
               spec_.veneer_options.end());
+  // To run every test another way: VENEER_TEST_OPTIONS="--writeback on".
+  if (const char* more = ::getenv("VENEER_TEST_OPTIONS")) {
+    std::istringstream words(more);
+    for (std::string word; words >> word;) argv.push_back(word);
+  }
   argv.push_back(m());
   return run(argv);
 }
@@ -289,8 +314,7 @@ void OverlayTest::remount_as(Target target) {
   watchdog_.reset();
   unmount();
   target_ = target;
-  const Finished mounted = try_mount();
-  ASSERT_EQ(mounted.status, 0) << mounted.err;
+  mount_or_end_test();
 }
 
 void OverlayTest::accept_lower_changes() {

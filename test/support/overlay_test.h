@@ -92,7 +92,8 @@ class OverlayTest : public ::testing::TestWithParam<Target> {
 
   // --- the mount ---------------------------------------------------------
 
-  /// Builds the layers and mounts them. Once per test.
+  /// Builds the layers and mounts them. Once per test, which ends here if that
+  /// is impossible.
   void mount(Mount spec);
   /// Builds the layers without mounting them.
   void prepare(Mount spec);
@@ -113,8 +114,9 @@ class OverlayTest : public ::testing::TestWithParam<Target> {
   [[nodiscard]] std::string work_path() const;
   /// A fresh directory outside the layers.
   std::string make_dir(const std::string& name);
-  [[nodiscard]] std::string lower_disk_path() const {
-    return lower_disk_->path();
+  /// The disk of the lowers, to look at without leaving a trace.
+  [[nodiscard]] std::string quiet_disk_path() const {
+    return lower_disk_->quiet();
   }
 
   /// What is there now.
@@ -175,6 +177,8 @@ class OverlayTest : public ::testing::TestWithParam<Target> {
  private:
   struct Watchdog;
 
+  void build_layers(Mount spec);
+  void mount_or_end_test();
   [[nodiscard]] std::vector<std::string> lower_paths() const;
   Finished mount_veneer() const;
   Finished mount_overlayfs() const;

@@ -19,16 +19,13 @@ namespace {
 
 constexpr const char* kCapability = "security.capability";
 
-bool has_set_ids(std::uint32_t mode) {
-  return (mode & S_ISUID) != 0 ||
-         (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
-}
-
-Result<void> kill_set_ids(int fd) {
+// As setattr_should_drop_suidgid() in the kernel's fs/attr.c.
+Result<void> kill_set_ids(int fd, bool outsider) {
   TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
-  if (!S_ISREG(attr.mode) || !has_set_ids(attr.mode)) return {};
+  if (!S_ISREG(attr.mode)) return {};
   mode_t mode = attr.mode & 07777 & ~mode_t{S_ISUID};
-  if ((mode & S_IXGRP) != 0) mode &= ~mode_t{S_ISGID};
+  if ((mode & S_IXGRP) != 0 || outsider) mode &= ~mode_t{S_ISGID};
+  if (mode == (attr.mode & 07777)) return {};
   return sys::chmod_fd(fd, mode);
 }
 
@@ -59,14 +56,19 @@ Result<void> HostUpper::set_attr(LayerNode& node, const SetAttr& changes) {
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
   if (changes.size) {
     TRY_ASSIGN(const sys::UniqueFd writable, open_writable(node));
-    TRY(sys::truncate_fd(writable.get(), *changes.size));
+    TRY_ASSIGN(const Attr now, sys::stat_fd(writable.get()));
+    // ftruncate(2) would touch a file that has this size already; whether it
+    // is to be touched, the caller says.
+    if (now.size != *changes.size) {
+      TRY(sys::truncate_fd(writable.get(), *changes.size));
+    }
   }
   if (changes.uid || changes.gid) {
     TRY(sys::chown_fd(fd.get(), changes.uid.value_or(static_cast<uid_t>(-1)),
                       changes.gid.value_or(static_cast<gid_t>(-1))));
   }
   if (changes.kill_suid) {
-    TRY(kill_set_ids(fd.get()));
+    TRY(kill_set_ids(fd.get(), changes.outsider));
     auto gone = sys::remove_xattr_fd(fd.get(), kCapability);
     if (!gone && gone.error().code() != ENODATA &&
         gone.error().code() != EOPNOTSUPP && gone.error().code() != EPERM) {

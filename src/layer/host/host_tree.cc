@@ -151,6 +151,12 @@ void HostTree::relocate(HostNode& node, HostNodeRef parent, Name name) {
   node.pinned_.reset();
 }
 
+bool HostTree::is_at(const HostNode& node, const HostNode& parent,
+                     Name name) const {
+  const ReaderLock lock(names_mu_);
+  return !node.pinned_ && node.parent_.get() == &parent && node.name_ == name;
+}
+
 void HostTree::replace(HostNode& node, const Attr& attr) {
   {
     const WriterLock lock(names_mu_);

@@ -77,6 +77,7 @@ class HostTree {
   /// Held exclusively while names change.
   Mutex& moves() { return moves_; }
   void relocate(HostNode& node, HostNodeRef parent, Name name);
+  bool is_at(const HostNode& node, const HostNode& parent, Name name) const;
   /// The node now stands for another inode at the same place.
   void replace(HostNode& node, const Attr& attr);
   void pin(HostNode& node, sys::SharedFd fd);

@@ -128,7 +128,9 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
   // The file system drops set-id bits that it thinks the owner may not have;
   // the caller's rights were checked above us.
   if (file && (what.mode & kSetIds) != 0) {
-    TRY(sys::chmod_fd(file.get(), what.mode & kPermissions));
+    TRY_ASSIGN(const Attr made, sys::stat_fd(file.get()));
+    TRY(sys::chmod_fd(file.get(), (made.mode & kPermissions) |
+                                      (what.mode & kSetIds)));
   }
   return created(parent, fd->get(), name, std::move(file));
 }
@@ -405,6 +407,9 @@ Result<void> HostUpper::rename(LayerNode& dir_node, Name name, LayerNode& node,
   const std::string new_path(new_name);
   const bool marker = how.over_whiteout && has_marker(to->get(), new_name);
   if (marker) how.over_whiteout = false;
+  const bool moves = is_reached_by(node, dir_node, name);
+  const bool other_moves = how.exchange && other != nullptr &&
+                           is_reached_by(*other, new_dir, new_name);
   const WriterLock moving(tree_.moves());
   if (traits_.kernel_form) {
     TRY(rename_kernel(from->get(), path.c_str(), to->get(), new_path.c_str(),
@@ -413,12 +418,19 @@ Result<void> HostUpper::rename(LayerNode& dir_node, Name name, LayerNode& node,
     TRY(rename_dotwh(from->get(), path.c_str(), to->get(), new_path.c_str(),
                      how));
   }
-  tree_.relocate(host(node), HostNodeRef(&host(new_dir)), new_name);
-  if (how.exchange && other != nullptr) {
+  if (moves) {
+    tree_.relocate(host(node), HostNodeRef(&host(new_dir)), new_name);
+  }
+  if (other_moves) {
     tree_.relocate(host(*other), HostNodeRef(&host(dir_node)), name);
   }
   // Until now the marker stood beside the name it hid nothing of.
   return marker ? drop_marker(to->get(), new_name) : Result<void>();
+}
+
+bool HostUpper::is_reached_by(LayerNode& node, LayerNode& dir_node,
+                              Name name) {
+  return tree_.is_at(host(node), host(dir_node), name);
 }
 
 void HostUpper::relocate(LayerNode& node, LayerNode& dir_node, Name name) {

@@ -64,6 +64,7 @@ class HostUpper : public HostReads<UpperLayer> {
                                         std::string_view origin) override;
   Result<void> remove_from_index(std::string_view origin) override;
 
+  bool is_reached_by(LayerNode& node, LayerNode& dir, Name name) override;
   void relocate(LayerNode& node, LayerNode& dir, Name name) override;
   Result<void> pin(LayerNode& node) override;
 

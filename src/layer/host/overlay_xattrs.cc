@@ -84,12 +84,14 @@ std::string encode_nlink(Marks::Nlink nlink) {
 std::optional<Marks::Nlink> decode_nlink(std::string_view value) {
   if (value.size() < 3 || (value[0] != 'U' && value[0] != 'L')) return {};
   if (value[1] != '+' && value[1] != '-') return {};
+  if (value[2] < '0' || value[2] > '9') return {};
   const char* begin = value.data() + (value[1] == '+' ? 2 : 1);
   const char* end = value.data() + value.size();
-  Marks::Nlink nlink{.of_upper = value[0] == 'U'};
-  const auto [stop, error] = std::from_chars(begin, end, nlink.delta);
+  // An int, as in the kernel: sums of it and a link count do not overflow.
+  std::int32_t delta = 0;
+  const auto [stop, error] = std::from_chars(begin, end, delta);
   if (error != std::errc{} || stop != end) return {};
-  return nlink;
+  return Marks::Nlink{.of_upper = value[0] == 'U', .delta = delta};
 }
 
 std::string encode_protection(bool immutable, bool append_only) {

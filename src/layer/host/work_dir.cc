@@ -35,8 +35,16 @@ Result<void> remove_entry(int top, int dir, const std::string& name,
     return gone;
   }
   if (depth > kMaxDepth) {
-    const std::string parked = "#deep" + std::to_string(moved++);
-    return sys::rename_at(dir, name.c_str(), top, parked.c_str());
+    // A sweep that was interrupted may have left some of these names.
+    for (;;) {
+      const std::string parked = "#deep" + std::to_string(moved++);
+      auto parked_there = sys::rename_at(dir, name.c_str(), top,
+                                         parked.c_str());
+      if (parked_there || (parked_there.error().code() != ENOTEMPTY &&
+                           parked_there.error().code() != EEXIST)) {
+        return parked_there;
+      }
+    }
   }
   auto removed = sys::remove_dir_at(dir, name.c_str());
   if (removed || removed.error().code() != ENOTEMPTY) return removed;

@@ -32,10 +32,10 @@ TEST(DecideFeatures, NothingIsBothWantedAndUnwanted) {
 TEST(DecideFeatures, KeepsLocksTruncationAndCachedPagesWithTheKernel) {
   const Features features = decide_features({}, kEverything);
 
-  for (const std::uint64_t flag :
-       {std::uint64_t{FUSE_CAP_POSIX_LOCKS}, std::uint64_t{FUSE_CAP_FLOCK_LOCKS},
-        std::uint64_t{FUSE_CAP_ATOMIC_O_TRUNC},
-        std::uint64_t{FUSE_CAP_AUTO_INVAL_DATA}}) {
+  for (const std::uint64_t flag : {std::uint64_t{FUSE_CAP_POSIX_LOCKS},
+                                   std::uint64_t{FUSE_CAP_FLOCK_LOCKS},
+                                   std::uint64_t{FUSE_CAP_ATOMIC_O_TRUNC},
+                                   std::uint64_t{FUSE_CAP_AUTO_INVAL_DATA}}) {
     EXPECT_TRUE(features.unwanted & flag) << std::hex << flag;
   }
 }

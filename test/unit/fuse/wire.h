@@ -59,8 +59,7 @@ class WireTest : public ::testing::Test {
 
     std::vector<std::unique_ptr<Layer>> lowers;
     lowers.push_back(std::make_unique<MemoryLayer>(files));
-    auto filesystem =
-        overlay::Filesystem::make(std::move(lowers), nullptr, {});
+    auto filesystem = overlay::Filesystem::make(std::move(lowers), nullptr, {});
     ASSERT_TRUE(filesystem);
     filesystem_ = *std::move(filesystem);
     auto session = Session::serve_fd(*filesystem_, ends[1], std::move(options));
@@ -92,10 +91,10 @@ class WireTest : public ::testing::Test {
     std::memcpy(&header, buffer.data(), sizeof(header));
     EXPECT_EQ(header.unique, unique_);
     EXPECT_EQ(header.len, got);
-    return {.error = -header.error,
-            .body = buffer.substr(sizeof(header),
-                                  static_cast<std::size_t>(got) -
-                                      sizeof(header))};
+    return {
+        .error = -header.error,
+        .body = buffer.substr(sizeof(header),
+                              static_cast<std::size_t>(got) - sizeof(header))};
   }
 
   void send(std::uint32_t opcode, std::uint64_t node,
@@ -118,9 +117,7 @@ class WireTest : public ::testing::Test {
   }
 
   const Session& session() const { return *session_; }
-  std::size_t nodes_in_memory() const {
-    return filesystem_->nodes_in_memory();
-  }
+  std::size_t nodes_in_memory() const { return filesystem_->nodes_in_memory(); }
 
   fuse_init_out agreed_{};
 
