@@ -32,7 +32,7 @@ using nlohmann::json;
 struct Options {
   bool quick = false;
   bool markdown = false;
-  double seconds = 150;
+  double seconds = 200;
   std::string only;
   std::string json_file;
   std::string micro_file;
@@ -79,6 +79,7 @@ Shape shape_of(const Options& options) {
           .files = 50,
           .big_bytes = 64ULL << 20,
           .layers = 50,
+          .asked = 25,
           .nodes_per_dir = 500,
           .node_dirs = 20};
 }
@@ -153,8 +154,8 @@ int measure(const Options& options, const std::string& scratch) {
     return 1;
   }
   const std::string load_before = load();
-  const double end = now() + options.seconds;
   runner.count_round();
+  const double end = now() + options.seconds;
   int rounds = 0;
   double longest = 0;
   while (rounds < 3 || now() + longest < end) {

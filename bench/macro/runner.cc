@@ -115,8 +115,10 @@ Result<void> Runner::try_stage(const Stage& stage, const Subject& subject,
 Result<void> Runner::fill_native(const Stage& stage) {
   if (stage.ground == Ground::kStack) {
     place_.at = scratch_ + "/stack-merged";
-  } else if (stage.changes) {
-    TRY(make_tree(place_.at, shape_));
+  } else if (stage.changes || stage.changes_big) {
+    Shape shape = shape_;
+    if (!stage.changes_big) shape.big_bytes = 0;
+    TRY(make_tree(place_.at, shape));
   } else {
     place_.at = scratch_ + "/tree";
   }

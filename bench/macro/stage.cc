@@ -41,7 +41,7 @@ std::vector<Stage> all_stages() {
        .steps = {{"write in 1 MiB steps", write_big_1m, 1, "MiB"},
                  {"write in 64 KiB steps", write_big_64k, 1, "MiB"},
                  {"append to the big file, first", append_to_big, 1, "MiB"}},
-       .changes = true},
+       .changes_big = true},
       {.name = "stack",
        .ground = Ground::kStack,
        .steps = {{"deep stack: stat, cold", stat_stack},

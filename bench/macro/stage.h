@@ -28,8 +28,9 @@ struct Stage {
   const char* name;
   Ground ground = Ground::kTree;
   std::vector<Step> steps;
-  /// A plain directory needs a copy of its own.
+  /// A plain directory needs a copy of its own, with the big file or without.
   bool changes = false;
+  bool changes_big = false;
   /// Daemons' memory is compared before and after, and the stage is done once.
   bool measures_memory = false;
 };

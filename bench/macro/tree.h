@@ -19,9 +19,10 @@ struct Shape {
   int dirs = 60;
   int files = 100;                         ///< in each directory
   std::uint64_t big_bytes = 256ULL << 20;  ///< of the big file
-  int layers = 500;                        ///< of the deep stack
-  int nodes_per_dir = 500;                 ///< of the tree for memory,
-  int node_dirs = 100;                     ///< and its directories
+  int layers = 500;                        ///< of the deep stack,
+  int asked = 100;          ///< and how many of its files are looked at
+  int nodes_per_dir = 500;  ///< of the tree for memory,
+  int node_dirs = 100;      ///< and its directories
 };
 
 inline constexpr char kBigFile[] = "big";

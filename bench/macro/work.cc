@@ -227,18 +227,20 @@ Count append_to_big(const Site& site) {
   return site.shape.big_bytes / kMiB;
 }
 
+// Evenly from the topmost layer to the lowest.
 Count stat_stack(const Site& site) {
-  for (int file = 0; file < site.shape.layers; ++file) {
-    TRY(stat_at(site, stack_file_name(file)));
+  const Shape& shape = site.shape;
+  for (int i = 0; i < shape.asked; ++i) {
+    TRY(stat_at(site, stack_file_name(i * shape.layers / shape.asked)));
   }
-  return static_cast<std::uint64_t>(site.shape.layers);
+  return static_cast<std::uint64_t>(shape.asked);
 }
 
 Count miss_in_stack(const Site& site) {
-  for (int file = 0; file < site.shape.layers; ++file) {
-    TRY(must_miss(site, fmt::format("d/none{}", file)));
+  for (int i = 0; i < site.shape.asked; ++i) {
+    TRY(must_miss(site, fmt::format("d/none{}", i)));
   }
-  return static_cast<std::uint64_t>(site.shape.layers);
+  return static_cast<std::uint64_t>(site.shape.asked);
 }
 
 Count stat_nodes(const Site& site) {

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -138,6 +139,8 @@ class Dispatcher {
                      std::size_t in_size, std::size_t out_size);
 
   overlay::Filesystem& filesystem_;
+  /// The node that lost its capabilities last; see clear_privileges().
+  std::atomic<std::uint64_t> capability_removed_{0};
   const DispatcherOptions options_;
   ReplyContext context_;
   MessageCounts messages_;

@@ -71,20 +71,16 @@ void Dispatcher::setattr(Reply& reply, std::uint64_t id, struct stat* value,
   reply.attr(filesystem_.set_attr(reply.caller(), node(id), changes));
 }
 
-// SETATTR of nothing is how the kernel asks for privileges to be dropped. A
-// write to a file with capabilities takes those; chown(2), even where it
-// changes no owner, takes the set-id bits.
+// SETATTR of nothing is how the kernel asks for privileges to be dropped: by
+// chown(2), which takes set-id bits even where it changes no owner, and after
+// it has removed a file's capabilities for a write, which then takes no more.
 void Dispatcher::clear_privileges(Reply& reply, std::uint64_t id) {
-  const overlay::Caller caller = reply.caller();
-  const auto capability =
-      filesystem_.get_xattr(caller, node(id), kCapability);
-  if (capability && *capability) {
-    const auto gone = filesystem_.remove_xattr(caller, node(id), kCapability);
-    if (!gone) return reply.error(gone.error());
+  std::uint64_t expected = id;
+  if (capability_removed_.compare_exchange_strong(expected, 0)) {
     return reply.attr(filesystem_.get_attr(node(id)));
   }
-  reply.attr(
-      filesystem_.set_attr(caller, node(id), SetAttr{.kill_suid = true}));
+  reply.attr(filesystem_.set_attr(reply.caller(), node(id),
+                                  SetAttr{.kill_suid = true}));
 }
 
 void Dispatcher::readlink(Reply& reply, std::uint64_t id) {
@@ -136,6 +132,7 @@ void Dispatcher::listxattr(Reply& reply, std::uint64_t id, std::size_t room) {
 }
 
 void Dispatcher::removexattr(Reply& reply, std::uint64_t id, const char* name) {
+  if (std::strcmp(name, kCapability) == 0) capability_removed_ = id;
   reply.done(filesystem_.remove_xattr(reply.caller(), node(id), name));
 }
 

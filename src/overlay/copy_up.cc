@@ -174,19 +174,38 @@ Result<void> Core::mark_impure(Node& dir) {
   return {};
 }
 
-Result<void> Core::redirect(Node& node) {
-  const LayerNode& source =
-      node.is_dir() ? *node.dir->lowers.front().node : *node.lower;
-  const LayerIndex from =
-      node.is_dir() ? node.dir->lowers.front().layer : node.lower_layer;
-  auto set = upper->set_redirect(*node.upper(),
-                                 "/" + layer(from).path_of(source));
-  // A path too long for the upper's xattrs: let the caller copy instead.
-  if (!set && (set.error().code() == ENOSPC || set.error().code() == E2BIG ||
-               set.error().code() == ERANGE)) {
-    return Error(EXDEV, "redirect");
+// Where the layers below, merged by themselves, have what is `name` in `dir`: up
+// to the nearest ancestor that was moved, whose redirect says the rest. An
+// ancestor that was not moved is called below what it is called here.
+std::string Core::path_below(Node& dir, Name name) {
+  std::string path(name);
+  NodeRef keep;
+  for (Node* at = &dir; at->id != kRootId;) {
+    const std::optional<Place> place = nodes.place_of(*at);
+    if (at->redirect && at->redirect->starts_with('/')) {
+      return *at->redirect + "/" + path;
+    }
+    if (!place) break;
+    path.insert(0, (at->redirect ? *at->redirect : place->name) + "/");
+    keep = place->dir;
+    at = keep.get();
   }
-  return set;
+  return "/" + path;
+}
+
+Result<void> Core::redirect(Node& node, Node& dir, Name name) {
+  if (node.redirect && node.redirect->starts_with('/')) return {};
+  const std::string path = path_below(
+      dir, node.redirect ? std::string_view(*node.redirect) : name);
+  auto set = upper->set_redirect(*node.upper(), path);
+  if (set) {
+    node.redirect = std::make_unique<std::string>(path);
+    return {};
+  }
+  // A path too long for the upper's xattrs: let the caller copy instead.
+  const int code = set.error().code();
+  const bool too_long = code == ENOSPC || code == E2BIG || code == ERANGE;
+  return too_long ? Error(EXDEV, "redirect") : set.error();
 }
 
 // --- Link counts of indexed files -------------------------------------------

@@ -25,7 +25,10 @@ Result<void> Core::start() {
   for (const auto& lower : lowers) numbers.add_device(lower->root().attr.dev);
 
   const LayerIndex top_layer = upper ? kUpperLayer : LayerIndex{1};
-  auto root = std::make_unique<Node>(S_IFDIR, number_of(top_layer, top));
+  // The root's number is its own, wherever the kernel noted it was copied from.
+  Child plain = top;
+  plain.marks = Marks{};
+  auto root = std::make_unique<Node>(S_IFDIR, number_of(top_layer, plain));
   for (std::size_t i = 0; i < lowers.size(); ++i) {
     root->dir->lowers.push_back({static_cast<LayerIndex>(i + 1),
                                  lowers[i]->root().node});

@@ -131,8 +131,9 @@ class Core {
   /// After it: `by` is +1 or -1. Clears the index when none is left.
   void end_nlink_change(Node& node, int by);
   Result<void> mark_impure(Node& dir);
-  /// Where layers below continue when this node is called something else.
-  Result<void> redirect(Node& node);
+  /// Says on the node where layers below continue when it is not called `name`
+  /// in `dir` any more.
+  Result<void> redirect(Node& node, Node& dir, Name name);
   /// The lower file has other names that must stay the same file.
   bool wants_index(Node& node);
 
@@ -177,6 +178,7 @@ class Core {
   Result<CopySpec> copy_spec(Node& node, const Attr& attr, Need need,
                              std::optional<std::uint64_t> length);
   Result<void> bring_data_up(Node& node);
+  std::string path_below(Node& dir, Name name);
   Result<LayerNodeRef> publish_copy(Node& node, const Attr& attr,
                                     const CopySpec& spec);
 };

@@ -34,7 +34,8 @@ bool Core::wants_listing(Node& dir) {
   return layer(parts.front().layer).may_hold_markers();
 }
 
-// Looks along the trail from the layer's root. Sets `ends` where layers below
+// Looks along the trail from the layer's root, and bends it where directories
+// on the way have redirects. Sets `ends` where layers below
 // cannot have the object: a whiteout, an opaque directory or something that is
 // no directory on the way.
 Result<std::optional<Child>> Core::walk(Layer& layer, Trail& trail,
@@ -46,7 +47,11 @@ Result<std::optional<Child>> Core::walk(Layer& layer, Trail& trail,
     const std::size_t slash = rest.find('/');
     stats.layer_lookups.fetch_add(1, std::memory_order_relaxed);
     TRY_ASSIGN(auto child, layer.lookup(*at, rest.substr(0, slash)));
-    if (!child) return std::optional<Child>();
+    if (!child) {
+      // What was learned on the way holds for the layers below.
+      trail = std::move(below);
+      return std::optional<Child>();
+    }
     if (child->marks.whiteout) {
       ends = true;
       return std::optional<Child>();
@@ -232,6 +237,9 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
   if (!is_dir && last.layer != kUpperLayer && !last.child.marks.metacopy) {
     fresh->lower_data = last.child.node;
     fresh->data_layer = last.layer;
+  }
+  if (top_layer == kUpperLayer && top.marks.redirect) {
+    fresh->redirect = std::make_unique<std::string>(*top.marks.redirect);
   }
   set_flags(*fresh, top.marks, top.attr);
   fresh->set(kMergedFlag, is_dir && parts.size() > 1);

@@ -7,8 +7,9 @@
 // for life. Names are edges between nodes and live in the node table.
 //
 // Who keeps a node alive: lookup counts that the kernel holds, its children's
-// edges, and NodeRefs of running operations. When none is left the table drops
-// it (see node_table.h).
+// edges, NodeRefs of running operations, and for a while the table itself, so
+// that file handles and the next lookup find it. When none is left the table
+// drops it (see node_table.h).
 //
 // Each field states its guard. Fields without one never change after the node
 // is in the table.
@@ -160,6 +161,10 @@ class Node {
   LayerIndex lower_layer = 0;
   LayerIndex data_layer = 0;
 
+  /// The redirect that the upper object carries, if it does. Changed with the
+  /// topology held exclusively, or a file's with copy_mu.
+  std::unique_ptr<std::string> redirect;
+
   /// Link count of an indexed node.
   std::atomic<std::uint32_t> nlink{0};
 
@@ -177,6 +182,7 @@ class Node {
   // GUARDED_BY(NodeTable::mu_):
   Edge* edges_ = nullptr;
   std::uint64_t lookups_ = 0;
+  bool lingers_ = false;
   std::unique_ptr<std::vector<ObjectKey>> keys_;
 };
 

@@ -54,13 +54,17 @@ NodeRef NodeTable::ref_locked(Node* node) {
   return {this, node};
 }
 
+Node* NodeTable::at_locked(NodeId id) {
+  const std::uint32_t index = index_of(id);
+  if (index >= slots_.size()) return nullptr;
+  const Slot& slot = slots_[index];
+  return slot.generation == generation_of(id) ? slot.node : nullptr;
+}
+
 NodeRef NodeTable::get(NodeId id) {
   const MutexLock lock(mu_);
-  const std::uint32_t index = index_of(id);
-  if (index >= slots_.size()) return {};
-  const Slot& slot = slots_[index];
-  if (slot.node == nullptr || slot.generation != generation_of(id)) return {};
-  return ref_locked(slot.node);
+  Node* const node = at_locked(id);
+  return node == nullptr ? NodeRef() : ref_locked(node);
 }
 
 NodeRef NodeTable::find_child(Node& dir, Name name) {
@@ -128,8 +132,13 @@ NodeRef NodeTable::remove_edge(Node& dir, Name name) {
   if (it == dir.dir->children.end()) return child;
   child = ref_locked((*it)->child);
   detach_edge_locked(*it);
-  // The caller holds `dir`, so this is never the last reference.
+  // The callers hold both, so these are never the last references.
   dir.refs_.fetch_sub(1, std::memory_order_acq_rel);
+  if (child->edges_ == nullptr && child->lingers_) {
+    // What has lost its name must not be kept from being freed.
+    child->lingers_ = false;
+    child->refs_.fetch_sub(1, std::memory_order_acq_rel);
+  }
   return child;
 }
 
@@ -162,14 +171,32 @@ void NodeTable::count_lookup(Node& node) {
 }
 
 void NodeTable::forget(NodeId id, std::uint64_t count) {
-  NodeRef node = get(id);
-  if (!node || id == kRootId) return;
-  const MutexLock lock(mu_);
-  if (node->lookups_ == 0) return;
-  node->lookups_ -= std::min(count, node->lookups_);
-  // `node` above still holds one, so this is not the last.
-  if (node->lookups_ == 0) {
-    node->refs_.fetch_sub(1, std::memory_order_acq_rel);
+  if (id == kRootId) return;
+  std::vector<Node*> dead;
+  {
+    const MutexLock lock(mu_);
+    Node* const node = at_locked(id);
+    if (node == nullptr || node->lookups_ == 0) return;
+    node->lookups_ -= std::min(count, node->lookups_);
+    if (node->lookups_ > 0) return;
+    let_linger_locked(*node, dead);
+  }
+  bury(dead);
+}
+
+// Takes over the reference that the kernel's counts stood for.
+void NodeTable::let_linger_locked(Node& node, std::vector<Node*>& dead) {
+  if (node.lingers_ || node.edges_ == nullptr || most_lingering_ == 0) {
+    return drop_if_unused_locked(&node, dead);
+  }
+  node.lingers_ = true;
+  lingering_.push_back(node.id);
+  while (lingering_.size() > most_lingering_) {
+    Node* const oldest = at_locked(lingering_.front());
+    lingering_.pop_front();
+    if (oldest == nullptr || !oldest->lingers_) continue;
+    oldest->lingers_ = false;
+    drop_if_unused_locked(oldest, dead);
   }
 }
 
@@ -179,7 +206,11 @@ void NodeTable::release(Node* node) {
     const MutexLock lock(mu_);
     drop_if_unused_locked(node, dead);
   }
-  // Outside the lock: a node's end closes descriptors.
+  bury(dead);
+}
+
+// Outside the lock: a node's end closes descriptors.
+void NodeTable::bury(const std::vector<Node*>& dead) {
   for (Node* gone : dead) {
     if (on_drop) on_drop(*gone);
     delete gone;

@@ -7,12 +7,15 @@
 // used twice. Names are edges from a directory node to a node; an edge keeps
 // its parent alive. A node is dropped when it has no lookup count, no child's
 // edge and no NodeRef, and with it go its own edges, which may free its
-// parents in turn.
+// parents in turn. The last so many that the kernel has forgotten linger as
+// long as they have a name: a file handle names a node, and the kernel asks for
+// it when its own caches are long gone.
 //
 // Locks: one mutex of rank 4, held for memory work only.
 
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,7 +66,9 @@ struct Place {
 
 class NodeTable {
  public:
-  NodeTable() = default;
+  static constexpr std::size_t kLinger = 32768;
+
+  explicit NodeTable(std::size_t linger = kLinger) : most_lingering_(linger) {}
   ~NodeTable();
   NodeTable(const NodeTable&) = delete;
   NodeTable& operator=(const NodeTable&) = delete;
@@ -108,6 +113,9 @@ class NodeTable {
   void drop_if_unused_locked(Node* node, std::vector<Node*>& dead)
       REQUIRES(mu_);
   NodeRef ref_locked(Node* node) REQUIRES(mu_);
+  Node* at_locked(NodeId id) REQUIRES(mu_);
+  void let_linger_locked(Node& node, std::vector<Node*>& dead) REQUIRES(mu_);
+  void bury(const std::vector<Node*>& dead);
   void detach_edge_locked(Edge* edge) REQUIRES(mu_);
 
   mutable Mutex mu_{Rank::kTable};
@@ -115,6 +123,9 @@ class NodeTable {
   std::vector<std::uint32_t> free_ GUARDED_BY(mu_);
   absl::flat_hash_map<ObjectKey, Node*> by_object_ GUARDED_BY(mu_);
   std::size_t count_ GUARDED_BY(mu_) = 0;
+  const std::size_t most_lingering_;
+  /// Oldest first; an id may be stale, or its node wanted again.
+  std::deque<NodeId> lingering_ GUARDED_BY(mu_);
 };
 
 inline NodeRef::~NodeRef() {

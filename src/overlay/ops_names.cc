@@ -123,7 +123,11 @@ Result<Entry> Filesystem::link(const Caller&, NodeId id, NodeId dir_id,
   {
     const MutexLock single(node->copy_mu);
     const bool unnamed = !core_->nodes.has_edges(*node);
-    if (node->has(kMetacopyFlag)) TRY(core_->redirect(*node));
+    if (node->has(kMetacopyFlag)) {
+      if (const auto place = core_->nodes.place_of(*node)) {
+        TRY(core_->redirect(*node, *place->dir, place->name));
+      }
+    }
     if (node->lower || node->has(kIndexedFlag)) TRY(core_->mark_impure(*dir));
     TRY(core_->begin_nlink_change(*node));
     TRY_ASSIGN(const UpperEntry entry, core_->upper_entry(*dir, name));

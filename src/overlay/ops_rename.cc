@@ -120,12 +120,12 @@ Result<void> Renamer::prepare(const Mover& mover, Node& new_dir,
                                     : bool(node.lower);
   if (node.is_dir()) {
     if (copied) {
-      TRY(core_.redirect(node));
+      TRY(core_.redirect(node, mover.dir, mover.name));
     } else if (lower_there) {
       TRY(core_.upper->set_opaque(*node.upper()));
     }
   } else if (node.has(kMetacopyFlag)) {
-    TRY(core_.redirect(node));
+    TRY(core_.redirect(node, mover.dir, mover.name));
   }
   const bool numbered = core_.numbers.mode() == InodeMode::kPersistent;
   if (numbered) {

@@ -141,6 +141,7 @@ OverlaySession::OverlaySession(Config config, ServerKind kind) {
 
 Result<std::unique_ptr<OverlaySession>> OverlaySession::start(Config config,
                                                               ServerKind kind) {
+  make_absolute(config);
   std::unique_ptr<OverlaySession> session(
       new OverlaySession(std::move(config), kind));
   session->thread_ = std::thread([self = session.get()] { self->live(); });
@@ -181,7 +182,10 @@ void OverlaySession::live() {
 }
 
 Result<void> OverlaySession::go_up() {
+  // From here on this thread, and those it starts, have a mask and a current
+  // directory of their own, and keep nobody from unmounting theirs.
   TRY(sys::clear_thread_umask());
+  TRY(sys::change_to_root());
   TRY_ASSIGN(facts_.plan, make_plan(facts_.config));
   TRY_ASSIGN(MadeDirectories made, MadeDirectories::make(facts_.plan));
   made_.emplace(std::move(made));

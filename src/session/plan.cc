@@ -261,6 +261,14 @@ std::string to_absolute(const std::string& path) {
   return result;
 }
 
+void make_absolute(Config& config) {
+  for (std::string& lower : config.lowers) lower = to_absolute(lower);
+  for (std::string* const path :
+       {&config.upper, &config.work, &config.mount_point}) {
+    if (!path->empty()) *path = to_absolute(*path);
+  }
+}
+
 Result<std::string> resolve_mount_point(const std::string& path) {
   const std::string absolute = to_absolute(path);
   if (absolute == "/") return absolute;

@@ -61,6 +61,9 @@ Result<Plan> make_plan(const Config& config);
 /// "." or "..", resolved.
 std::string to_absolute(const std::string& path);
 
+/// Does that to all directories named in `config`.
+void make_absolute(Config& config);
+
 /// The path by which the kernel knows `path`: its parent resolved. Its last
 /// component is resolved too if that can be done without asking a dead mount.
 Result<std::string> resolve_mount_point(const std::string& path);

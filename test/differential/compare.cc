@@ -225,8 +225,10 @@ std::optional<std::string> Comparer::compare(const Snapshot& subject,
 
 std::optional<std::string> Comparer::compare_again(
     const Snapshot& now, const Snapshot& before) const {
-  // No stamp is the run's own: all must have survived to the nanosecond.
-  const Comparer exact(demands_, std::numeric_limits<std::int64_t>::max() / 2);
+  // No stamp is the run's own then: all must have survived as they were.
+  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max() / 2;
+  const Comparer exact(demands_,
+                       demands_.times_survive_remount ? kNever : start_);
   Identity fresh;
   auto difference = exact.compare_trees(now, before, fresh);
   if (difference) return difference;

@@ -49,6 +49,7 @@ struct Demands {
   bool d_ino_is_st_ino = false;
   bool numbers_live_on = true;  ///< a number is not given to a later object
   bool numbers_survive_remount = true;
+  bool times_survive_remount = true;  ///< to the nanosecond
   bool shares_kernel_defects = true;  ///< those listed in exceptions.h
 };
 
@@ -72,6 +73,9 @@ class Comparer {
   /// None if the answers agree, else what does not.
   std::optional<std::string> compare(const Outcome& subject,
                                      const Outcome& reference);
+
+  /// All objects have new numbers from here on.
+  void forget_numbers() { identity_.forget(); }
 
   /// The same of whole trees; lists the first few differences.
   std::optional<std::string> compare(const Snapshot& subject,

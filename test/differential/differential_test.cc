@@ -40,6 +40,7 @@ struct Variant {
                      .d_ino_is_st_ino = true,
                      .numbers_live_on = true,
                      .numbers_survive_remount = true,
+                     .times_survive_remount = true,
                      .shares_kernel_defects = false};
   bool swap_uppers = true;
   bool moves_dirs = true;
@@ -79,8 +80,12 @@ Variant persistent() {
   return variant;
 }
 
+// The kernel makes the time stamps and writes data later than it says.
 Variant writeback() {
-  return {.name = "writeback", .arguments = {"--writeback", "on"}};
+  Variant variant{.name = "writeback", .arguments = {"--writeback", "on"}};
+  variant.profile.kernel_keeps_times = true;
+  variant.demands.times_survive_remount = false;
+  return variant;
 }
 
 Pairing pairing_of(const Variant& variant) {

@@ -66,12 +66,14 @@ inline bool damages_reference(const Op& op, bool is_removed_special) {
          exception::changes_attributes(op.kind);
 }
 
-/// Row 66: opening a file for writing, whose metadata was copied up before,
-/// makes the kernel copy the data up too and leaves the moment of that as the
-/// time of modification. Ours changes no time before something is written. The
+/// Row 66: the kernel copies the data of a file up when it is opened for
+/// writing or truncated to the size it has, and leaves the moment of that as
+/// the time of modification. Ours changes no time where nothing is written. The
 /// reference gets the time back that it had before such a call.
 inline bool may_spoil_mtime(const Op& op) {
-  return op.kind == OpKind::kOpen && (op.flags & O_ACCMODE) != O_RDONLY &&
+  if (op.kind == OpKind::kTruncate) return true;
+  return op.kind == OpKind::kOpen && op.fd != kNone &&
+         (op.flags & O_ACCMODE) != O_RDONLY &&
          (op.flags & (O_TRUNC | O_PATH)) == 0 &&
          (op.flags & O_TMPFILE) != O_TMPFILE;
 }

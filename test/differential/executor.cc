@@ -94,9 +94,15 @@ bool Executor::holds_removed_special(int index) const {
   return target.ends_with(" (deleted)");
 }
 
-void Executor::set_mtime(int index, const StatView& as_in) const {
+void Executor::set_mtime(const Op& op, const StatView& as_in) {
   const timespec times[2] = {{0, UTIME_OMIT}, {as_in.mtime, as_in.mtime_ns}};
-  futimens(slot(index), times);
+  enter(root_fd_);
+  if (op.fd != kNone) {
+    futimens(slot(op.fd), times);
+  } else {
+    utimensat(dir_of(op.at), op.path.c_str(), times, 0);
+  }
+  enter(host_fd_);
 }
 
 int Executor::slot(int index) const {

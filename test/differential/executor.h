@@ -72,8 +72,9 @@ class Executor {
   /// True if the slot holds something without a name that is no regular file.
   bool holds_removed_special(int slot) const;
 
-  /// Gives the open file in the slot the modification time of `as_in`.
-  void set_mtime(int slot, const StatView& as_in) const;
+  /// Gives what `op` names, by descriptor or path, the modification time of
+  /// `as_in`.
+  void set_mtime(const Op& op, const StatView& as_in);
 
   void close_slot(int slot);
   void close_all();

@@ -21,6 +21,9 @@ struct Profile {
   int compare_every = 50;
   bool wh_names = true;  ///< names that begin .wh., in each fourth seed
   bool drop_caches = false;
+  /// No calls that fail in the server after the kernel has taken note of them:
+  /// with its own time stamps that is the time of a modification.
+  bool kernel_keeps_times = false;
   /// Nothing that whiteouts by name cannot do: names of more than 251 bytes,
   /// and lower files with several names that stay one file.
   bool only_markers = false;

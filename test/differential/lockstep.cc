@@ -149,11 +149,12 @@ Outcome Match::run_on_reference(const Op& op) {
   Op look{.kind = OpKind::kStat, .at = op.at, .path = op.path, .flags = 1};
   const Outcome before = executors_[1]->run(look);
   Outcome answer = executors_[1]->run(op);
-  look = {.kind = OpKind::kStat, .fd = op.fd};
-  if (answer.result < 0 || !before.stat || op.fd == kNone) return answer;
+  if (answer.result < 0 || !before.stat) return answer;
+  if (op.kind == OpKind::kOpen) look = {.kind = OpKind::kStat, .fd = op.fd};
   const Outcome after = executors_[1]->run(look);
-  if (after.stat && after.stat->ino == before.stat->ino) {
-    executors_[1]->set_mtime(op.fd, *before.stat);
+  if (after.stat && after.stat->ino == before.stat->ino &&
+      after.stat->size == before.stat->size) {
+    executors_[1]->set_mtime(look, *before.stat);
   }
   return answer;
 }
@@ -221,6 +222,9 @@ Complaint Match::after_remount() {
       return std::string(side == 0 ? "subject: " : "reference: ") + *problem;
     }
     shown_.at(i) = std::move(now);
+  }
+  if (!pairing_.subject->demands().numbers_survive_remount) {
+    comparer_->forget_numbers();
   }
   return comparer_->compare(shown_[0], shown_[1]);
 }

@@ -225,16 +225,12 @@ Op OpGenerator::choose() {
     }
     case OpKind::kChmod:
       return by_path_or_fd({.kind = kind, .mode = random_mode(random_)});
-    case OpKind::kChown: {
-      // Not both -1: such a call clears set-id bits, but the FUSE kernel has
-      // nothing to tell the server then.
-      Op op{.kind = kind,
-            .flags = random_.percent(60) ? AT_SYMLINK_NOFOLLOW : 0,
-            .uid = random_.percent(20) ? -1 : random_.between(999, 1001)};
-      op.gid =
-          op.uid != -1 && random_.percent(20) ? -1 : random_.between(999, 1001);
-      return by_path_or_fd(op);
-    }
+    case OpKind::kChown:
+      return by_path_or_fd(
+          {.kind = kind,
+           .flags = random_.percent(60) ? AT_SYMLINK_NOFOLLOW : 0,
+           .uid = random_.percent(20) ? -1 : random_.between(999, 1001),
+           .gid = random_.percent(20) ? -1 : random_.between(999, 1001)});
     case OpKind::kUtimens:
       return utimens();
     case OpKind::kSetxattr:

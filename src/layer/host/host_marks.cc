@@ -140,6 +140,8 @@ Result<void> HostUpper::set_impure(LayerNode& node) {
 
 Result<void> HostUpper::set_redirect(LayerNode& node,
                                      std::string_view redirect) {
+  // One that would not be read again loses what it points at.
+  if (!is_valid_redirect(redirect)) return Error(E2BIG, "redirect");
   return set_mark(node, kRedirect, redirect);
 }
 

@@ -126,7 +126,10 @@ Result<Marks> HostReads<Base>::read_marks(int dir_fd, const char* name,
                                           const Attr& attr,
                                           bool& xattr_whiteouts) {
   Marks marks;
-  const bool wanted = S_ISDIR(attr.mode) || !options_.bottom;
+  // A metacopy is one hole, whose zeros must not pass for data anywhere.
+  const bool is_hole =
+      S_ISREG(attr.mode) && attr.size > 0 && attr.blocks == 0;
+  const bool wanted = S_ISDIR(attr.mode) || is_hole || !options_.bottom;
   if (!wanted) return marks;
   const auto list = sys::list_xattrs_at(dir_fd, name);
   if (!list) {

@@ -31,7 +31,7 @@ struct HostOptions {
   XattrNamespace xattrs = XattrNamespace::kNone;  ///< the process's own
   bool all_xattr_forms = true;  ///< the other namespace's marks count, too
   bool markers = true;    ///< `.wh.` files may be there
-  bool bottom = false;    ///< nothing is below: marks that point down are moot
+  bool bottom = false;    ///< nothing is below: few marks matter
   bool changes = false;   ///< it is the upper
   bool quiet = false;     ///< reading leaves no access time behind anyhow
   std::array<std::uint8_t, 16> uuid{};

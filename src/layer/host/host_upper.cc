@@ -109,11 +109,17 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
   const std::string path(name);
   if (has_marker(fd->get(), name)) return Error(EEXIST, "create");
   const bool device = S_ISCHR(what.mode) || S_ISBLK(what.mode);
-  const bool owned_by_us = !traits_.privileged;
   sys::UniqueFd file;
-  if ((device && !owned_by_us) || what.number) {
-    // Devices need rights that their owner may not have, a recorded number
-    // must be there from the start: both are built aside.
+  // Devices need rights that their owner may not have, a recorded number must
+  // be there from the start: both are built aside. So is what the owner may
+  // make here by a group that is not the first of its groups.
+  bool aside = (device && traits_.privileged) || what.number;
+  if (!aside) {
+    auto made = make_here(fd->get(), path.c_str(), what, file);
+    aside = !made && made.error().code() == EACCES && traits_.privileged;
+    if (!made && !aside) return made.error();
+  }
+  if (aside) {
     TRY_ASSIGN(const std::string temporary,
                build_aside(parent, what, false));
     auto moved = sys::rename_at(work_->fd(), temporary.c_str(), fd->get(),
@@ -124,7 +130,6 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
     }
     return created(parent, fd->get(), name, {});
   }
-  TRY(make_here(fd->get(), path.c_str(), what, file));
   // The file system drops set-id bits that it thinks the owner may not have;
   // the caller's rights were checked above us.
   if (file && (what.mode & kSetIds) != 0) {
@@ -217,7 +222,7 @@ Result<Child> HostUpper::create_over_whiteout(LayerNode& dir_node, Name name,
                               path.c_str(), flags);
   if (!moved || swap) work_->discard(temporary);
   TRY(std::move(moved));
-  if (marker) TRY(drop_marker(fd->get(), name));
+  if (marker) drop_marker(fd->get(), name);
   return created(parent, fd->get(), name, {});
 }
 
@@ -226,17 +231,26 @@ Result<Child> HostUpper::create_unnamed(LayerNode& dir_node,
   if (!traits_.tmpfile) return Error(EOPNOTSUPP, "tmpfile");
   TRY(sys::clear_thread_umask());
   TRY_ASSIGN(const sys::SharedFd fd, dir(dir_node));
-  sys::UniqueFd file;
-  {
-    const sys::ScopedCredentials as_owner(what.uid, what.gid);
+  const auto open_plain = [&] {
+    return sys::open_tmpfile(fd->get(), O_RDWR, what.mode & kPermissions);
+  };
+  const auto open_as = [&](uid_t uid, gid_t gid) -> Result<sys::UniqueFd> {
+    if (!traits_.privileged) return open_plain();
+    const sys::ScopedCredentials as_owner(uid, gid);
     TRY(as_owner.status());
-    TRY_ASSIGN(file, sys::open_tmpfile(fd->get(), O_RDWR,
-                                       what.mode & kPermissions));
+    return open_plain();
+  };
+  auto file = open_as(what.uid, what.gid);
+  if (!file && file.error().code() == EACCES && traits_.privileged) {
+    // By a group that is not the first of its owner's groups.
+    file = open_as(0, what.gid);
+    if (file) TRY(sys::chown_fd(file->get(), what.uid, what.gid));
   }
+  if (!file) return file.error();
   Child child;
-  TRY_ASSIGN(child.attr, sys::stat_fd(file.get()));
+  TRY_ASSIGN(child.attr, sys::stat_fd(file->get()));
   auto node = make_ref<HostNode>(nullptr, std::string(), child.attr);
-  const sys::SharedFd shared = sys::share(std::move(file));
+  const sys::SharedFd shared = sys::share(*std::move(file));
   tree_.pin(*node, shared);
   child.node = std::move(node);
   child.data = FileData{.fd = shared->get(),
@@ -261,10 +275,10 @@ Result<void> HostUpper::make_marker(int dir_fd, Name name) {
   return {};
 }
 
-Result<void> HostUpper::drop_marker(int dir_fd, Name name) {
-  auto gone = sys::unlink_at(dir_fd, marker_of(name).c_str());
-  if (!gone && gone.error().code() != ENOENT) return gone;
-  return {};
+// Best effort: the entry beside it has been published, and the marker of a name
+// that is here hides nothing that could be seen.
+void HostUpper::drop_marker(int dir_fd, Name name) {
+  ignore_error(sys::unlink_at(dir_fd, marker_of(name).c_str()));
 }
 
 Result<void> HostUpper::unlink(LayerNode& dir_node, Name name, bool whiteout) {
@@ -360,7 +374,8 @@ Result<void> HostUpper::link(LayerNode& node, LayerNode& dir_node, Name name,
   const bool marker = over_whiteout && has_marker(fd->get(), name);
   if (!over_whiteout || marker) {
     TRY(sys::link_fd(source.get(), fd->get(), path.c_str()));
-    return marker ? drop_marker(fd->get(), name) : Result<void>();
+    if (marker) drop_marker(fd->get(), name);
+    return {};
   }
   const std::string temporary = work_->fresh_name();
   TRY(sys::link_fd(source.get(), work_->fd(), temporary.c_str()));
@@ -425,7 +440,8 @@ Result<void> HostUpper::rename(LayerNode& dir_node, Name name, LayerNode& node,
     tree_.relocate(host(*other), HostNodeRef(&host(dir_node)), name);
   }
   // Until now the marker stood beside the name it hid nothing of.
-  return marker ? drop_marker(to->get(), new_name) : Result<void>();
+  if (marker) drop_marker(to->get(), new_name);
+  return {};
 }
 
 bool HostUpper::is_reached_by(LayerNode& node, LayerNode& dir_node,

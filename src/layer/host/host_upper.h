@@ -116,7 +116,7 @@ class HostUpper : public HostReads<UpperLayer> {
   /// The whiteout of `name` is a `.wh.` file.
   bool has_marker(int dir, Name name) const;
   Result<void> make_marker(int dir, Name name);
-  Result<void> drop_marker(int dir, Name name);
+  void drop_marker(int dir, Name name);
   Result<void> rename_kernel(int dir, const char* name, int new_dir,
                              const char* new_name, RenameHow how);
   Result<void> rename_dotwh(int dir, const char* name, int new_dir,

@@ -223,6 +223,7 @@ TEST_F(OpenLayersTest, KernelFormThatCannotBeHadIsRefused) {
   for (int n = 1; n < 40 && !refused; ++n) {
     ignore_error(remove_contents(
         sys::UniqueFd(::open(path("w").c_str(), O_RDONLY)).get()));
+    ::removexattr(path("u").c_str(), own("veneer.form").c_str());
     sys::fault::arm_error(static_cast<std::uint64_t>(n), EPERM);
     const auto upper = open(WhiteoutForm::kKernel);
     sys::fault::disarm();
