@@ -178,6 +178,7 @@ struct CopySpec {
   std::optional<Marks::Nlink> nlink;  ///< of a copy that goes to the index
   bool immutable = false;
   bool append_only = false;
+  unsigned flags = 0;  ///< FS_*_FL that the copy gets
   bool sync_data = false;
 };
 

@@ -74,9 +74,8 @@ void print_json(const std::vector<Finding>& findings) {
   }
   const nlohmann::json report = {{"version", VENEER_VERSION},
                                  {"findings", std::move(list)}};
-  fmt::print("{}\n",
-             report.dump(2, ' ', false,
-                         nlohmann::json::error_handler_t::replace));
+  fmt::print("{}\n", report.dump(2, ' ', false,
+                                 nlohmann::json::error_handler_t::replace));
 }
 
 int examine(const std::string& dir, bool as_json) {
@@ -108,12 +107,15 @@ void add_doctor(CLI::App& app, Action& action) {
       std::make_shared<HelpFormatter>("veneer doctor [--json] [DIR]"));
   command->footer(kExamples);
   command->add_flag("--json", arguments->as_json, "As JSON, for scripts.");
-  command->add_option("DIR", arguments->dir,
-                      "A directory whose file system is to be tried. Default: "
-                      "the one for temporary files.")
+  command
+      ->add_option("DIR", arguments->dir,
+                   "A directory whose file system is to be tried. Default: "
+                   "the one for temporary files.")
       ->type_name("");
   command->callback([arguments, &action] {
-    action = [arguments] { return examine(arguments->dir, arguments->as_json); };
+    action = [arguments] {
+      return examine(arguments->dir, arguments->as_json);
+    };
   });
 }
 

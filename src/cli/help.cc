@@ -45,15 +45,15 @@ std::string wrap(std::string_view text, std::size_t indent) {
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string,
                                      CLI::AppFormatMode) const {
-  std::string help = "Usage: " + usage_ + "\n\n" +
-                     wrap(app->get_description(), 0);
+  std::string help =
+      "Usage: " + usage_ + "\n\n" + wrap(app->get_description(), 0);
   const auto commands = app->get_subcommands({});
   if (!commands.empty()) {
     help += "\nCommands:\n";
     for (const CLI::App* const command : commands) {
-      help += fmt::format("  {:<10}{}\n", command->get_name(),
-                          command->get_footer().substr(
-                              0, command->get_footer().find('\n')));
+      help += fmt::format(
+          "  {:<10}{}\n", command->get_name(),
+          command->get_footer().substr(0, command->get_footer().find('\n')));
     }
   }
   for (const std::string& group : app->get_groups()) {

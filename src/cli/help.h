@@ -11,8 +11,8 @@
 
 namespace veneer::cli {
 
-/// `text` in lines of at most 80 columns, each indented by `indent` spaces. Ends
-/// with a newline.
+/// `text` in lines of at most 80 columns, each indented by `indent` spaces.
+/// Ends with a newline.
 std::string wrap(std::string_view text, std::size_t indent);
 
 class HelpFormatter : public CLI::Formatter {

@@ -65,9 +65,8 @@ std::string list_words() {
   std::string ignored;
   for (const OptionSpec& option : session::option_table()) {
     const std::string word =
-        option.value.empty()
-            ? std::string(option.word)
-            : fmt::format("{}={}", option.word, option.value);
+        option.value.empty() ? std::string(option.word)
+                             : fmt::format("{}={}", option.word, option.value);
     if (option.word.empty()) continue;
     if (option.group == OptionGroup::kIgnored) {
       ignored += fmt::format("{} ", word);
@@ -91,8 +90,8 @@ void add_table_options(CLI::App& command, MountCommand& mount) {
   mount.values.reserve(table.size());  // the parser keeps references
   for (const OptionSpec& option : table) {
     if (option.flag.empty()) continue;
-    auto& [spec, values] = mount.values.emplace_back(&option,
-                                                     std::vector<std::string>());
+    auto& [spec, values] =
+        mount.values.emplace_back(&option, std::vector<std::string>());
     const std::string name = fmt::format("--{}", option.flag);
     const std::string help(option.help);
     CLI::Option* added = nullptr;
@@ -126,9 +125,9 @@ Result<void> fill_config(MountCommand& mount) {
     TRY(session::apply_option_string(text, mount.config));
   }
   if (mount.config.lowers.empty()) {
-    return session::sentence(
-        EINVAL, "no lower directory was named (--lower DIR, or -o "
-                "lowerdir=DIR)");
+    return session::sentence(EINVAL,
+                             "no lower directory was named (--lower DIR, or -o "
+                             "lowerdir=DIR)");
   }
   return {};
 }
@@ -155,9 +154,8 @@ int serve_in_foreground(const MountCommand& mount) {
 // In the child. The starter's pipes are let go of when the mount answers.
 Result<std::unique_ptr<session::OverlaySession>> start_daemon(
     const MountCommand& mount) {
-  TRY_ASSIGN(auto session,
-             session::OverlaySession::start(mount.config,
-                                            session::ServerKind::kDaemon));
+  TRY_ASSIGN(auto session, session::OverlaySession::start(
+                               mount.config, session::ServerKind::kDaemon));
   TRY(set_log(mount.log));
   TRY(sys::redirect_to_null(/*keep_stderr=*/!mount.log.empty()));
   TRY(sys::change_to_root());
@@ -189,25 +187,29 @@ void add_mount(CLI::App& app, Action& action) {
   command->footer("mount an overlay" + list_words() + kExamples);
   add_table_options(*command, *mount);
 
-  command->add_option("-o", mount->option_strings,
-                      "Options as mount(8) has them, separated by commas. "
-                      "\\, is a comma and \\: a colon that belongs to a path.")
+  command
+      ->add_option("-o", mount->option_strings,
+                   "Options as mount(8) has them, separated by commas. "
+                   "\\, is a comma and \\: a colon that belongs to a path.")
       ->type_name("OPT,...")
       ->allow_extra_args(false)
       ->group("Behaviour");
-  command->add_flag("-f,--foreground", mount->foreground,
-                    "Stay in the foreground; end with Ctrl-C or SIGTERM.")
+  command
+      ->add_flag("-f,--foreground", mount->foreground,
+                 "Stay in the foreground; end with Ctrl-C or SIGTERM.")
       ->group("The server");
-  command->add_option("--log", mount->log,
-                      "Where the server writes warnings. Default: standard "
-                      "error in the foreground, else nowhere.")
+  command
+      ->add_option("--log", mount->log,
+                   "Where the server writes warnings. Default: standard "
+                   "error in the foreground, else nowhere.")
       ->type_name("FILE")
       ->group("The server");
   command->set_help_flag("-h,--help", "Show this text.")->group("Help");
-  command->add_option("MOUNTPOINT", mount->config.mount_point,
-                      "Where the merged tree appears: an existing directory, "
-                      "which may be a lower one. Default: the first lower's "
-                      "name with .mountpoint added.")
+  command
+      ->add_option("MOUNTPOINT", mount->config.mount_point,
+                   "Where the merged tree appears: an existing directory, "
+                   "which may be a lower one. Default: the first lower's "
+                   "name with .mountpoint added.")
       ->type_name("")
       ->group("Directories");
 

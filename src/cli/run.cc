@@ -76,8 +76,9 @@ std::string explain_unknown(const CLI::App& app, const std::string& word) {
   const std::string_view nearest = session::find_nearest(option, views);
   const std::string what =
       fmt::format("unknown {} '{}'", is_option ? "option" : "command", option);
-  return nearest.empty() ? what
-                         : fmt::format("{} (did you mean '{}'?)", what, nearest);
+  return nearest.empty()
+             ? what
+             : fmt::format("{} (did you mean '{}'?)", what, nearest);
 }
 
 int parse_and_run(int argc, const char* const* argv) {
@@ -130,8 +131,8 @@ int run(int argc, const char* const* argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
-    return complain(fmt::format("{} (this is a defect; please report it)",
-                                error.what()));
+    return complain(
+        fmt::format("{} (this is a defect; please report it)", error.what()));
   }
 }
 
@@ -146,9 +147,8 @@ int complain(const Error& error) { return complain(error.message()); }
 
 int complain_usage(std::string_view text, std::string_view command) {
   const bool has_remedy = text.ends_with(')');
-  return complain(has_remedy
-                      ? std::string(text)
-                      : fmt::format("{} (see {} --help)", text, command),
+  return complain(has_remedy ? std::string(text)
+                             : fmt::format("{} (see {} --help)", text, command),
                   kUsage);
 }
 

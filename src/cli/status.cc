@@ -51,8 +51,9 @@ void print_layers(const json& layers) {
 void print_settings(const json& settings) {
   fmt::print("settings\n");
   for (const auto& [name, setting] : settings.items()) {
-    print_line(name, fmt::format("{} ({})", show(setting.value("value", json())),
-                                 show(setting.value("why", json()))));
+    print_line(name,
+               fmt::format("{} ({})", show(setting.value("value", json())),
+                           show(setting.value("why", json()))));
   }
 }
 
@@ -77,8 +78,9 @@ int print_status(const std::string& mount_point, bool as_json) {
   }
   const json status = json::parse(*text, nullptr, false);
   if (!status.is_object()) {
-    return complain(mount_point + " gave an answer that is not understood (is "
-                                  "its server of another version?)");
+    return complain(mount_point +
+                    " gave an answer that is not understood (is "
+                    "its server of another version?)");
   }
   const json server = status.value("server", json::object());
   fmt::print("{}: served by process {} ({}, veneer {})\n",
@@ -105,8 +107,8 @@ void add_status(CLI::App& app, Action& action) {
       std::make_shared<HelpFormatter>("veneer status [--json] MOUNTPOINT"));
   command->footer(kExamples);
   command->add_flag("--json", arguments->as_json, "As JSON, for scripts.");
-  command->add_option("MOUNTPOINT", arguments->mount_point,
-                      "Where it is mounted.")
+  command
+      ->add_option("MOUNTPOINT", arguments->mount_point, "Where it is mounted.")
       ->required()
       ->type_name("");
   command->callback([arguments, &action] {

@@ -184,6 +184,13 @@ void Reply::attr(const Result<Attr>& result) {
   fuse_reply_attr(take(), &value, context_.cache.attr_timeout());
 }
 
+void Reply::attr_for_now(const Result<Attr>& result) {
+  if (!result) return error(result.error());
+  if (is_sent()) return;
+  const struct stat value = to_stat(*result);
+  fuse_reply_attr(take(), &value, 0);
+}
+
 void Reply::statx(const Result<Attr>& result) {
 #ifdef VENEER_FUSE_HAS_STATX
   if (!result) return error(result.error());

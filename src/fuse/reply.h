@@ -91,6 +91,8 @@ class Reply {
   void opened(const fuse_file_info& info);
 
   void attr(const Result<Attr>& result);
+  /// Attributes that are about to change: the kernel is to ask again.
+  void attr_for_now(const Result<Attr>& result);
   void statx(const Result<Attr>& result);
   void statfs(const Result<void>& result, struct statvfs& value);
   void link_target(const Result<std::string>& result);

@@ -21,12 +21,16 @@
 // so a copy never appears at a name that has just gone.
 // In the kernel: fs/overlayfs/copy_up.c.
 
+#include <linux/fs.h>
 #include <sys/stat.h>
 
 #include "overlay/core.h"
 
 namespace veneer::overlay {
 namespace {
+
+// The file flags that matter to who uses the file, as the kernel has it.
+constexpr unsigned kCopiedFlags = FS_SYNC_FL | FS_NOATIME_FL;
 
 bool is_satisfied(const Node& node, Need need) {
   if (node.upper() == nullptr) return false;
@@ -69,7 +73,7 @@ Result<void> Core::copy_up_one(Node& node, Need need,
   TRY_ASSIGN(const Attr copied, upper->get_attr(*copy));
   numbers.remember_copy({copied.dev, copied.ino}, node.number);
   if (!node.is_dir() && (attr.nlink > 1 || node.has(kIndexedFlag))) {
-    nodes.add_key(node, {copied.dev, copied.ino});
+    nodes.add_key(node, {copied.dev, copied.ino, true});
   }
   // The flag first: who sees the upper must see what it lacks.
   node.set(kMetacopyFlag, spec.metacopy);
@@ -117,6 +121,11 @@ Result<CopySpec> Core::copy_spec(Node& node, const Attr& attr, Need need,
   }
   spec.origin = lower.origin_record(source);
   if (numbers.are_recorded()) spec.number = node.number;
+  if (node.is_regular() || node.is_dir()) {
+    if (const auto flags = lower.get_flags(source)) {
+      spec.flags = *flags & kCopiedFlags;
+    }
+  }
   spec.immutable = node.has(kImmutableFlag);
   spec.append_only = node.has(kAppendFlag);
   spec.sync_data = options.fsync == FsyncPolicy::kStrict ||
@@ -202,10 +211,13 @@ Result<void> Core::redirect(Node& node, Node& dir, Name name) {
     node.redirect = std::make_unique<std::string>(path);
     return {};
   }
-  // A path too long for the upper's xattrs: let the caller copy instead.
+  // A path too long for the upper's xattrs: a file takes its data along, a
+  // directory is left to the caller to copy.
   const int code = set.error().code();
   const bool too_long = code == ENOSPC || code == E2BIG || code == ERANGE;
-  return too_long ? Error(EXDEV, "redirect") : set.error();
+  if (!too_long) return set;
+  if (!node.is_dir()) return bring_data_up(node);
+  return Error(EXDEV, "redirect");
 }
 
 // --- Link counts of indexed files -------------------------------------------

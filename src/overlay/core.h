@@ -101,6 +101,7 @@ class Core {
   /// Makes a node of what was just created on the upper.
   NodeRef adopt_created(Node& dir, Name name, Child child);
   std::uint64_t number_of(LayerIndex index, const Child& child);
+  std::uint64_t number_of(Merge& merge);
   /// The number of an entry that was only listed; `device` is that of the
   /// directory it was listed in.
   std::uint64_t number_of_entry(Node& dir, const ListingItem& item,

@@ -88,11 +88,8 @@ std::uint64_t Core::number_of_entry(Node& dir, const ListingItem& item,
   // A directory entry may be a mount point, whose number is of another file
   // system than its directory's; only a look tells.
   if (!plain || item.type == DT_DIR) {
-    if (auto child = layer(item.layer).lookup(*part, item.name);
-        child && *child && (*child)->node) {
-      return number_of(item.layer, **child);
-    }
-    return item.ino;
+    auto merge = merge_at(dir, item.name, item.layer);
+    return merge && merge->found() ? number_of(*merge) : item.ino;
   }
   const Layer& from = layer(item.layer);
   return numbers.number_of({device, item.ino}, [&] {

@@ -27,10 +27,11 @@ std::uint64_t InodeNumbers::next_virtual(ObjectKey object) {
 std::uint64_t InodeNumbers::layer_number(ObjectKey object) {
   const std::uint64_t slot =
       slots_.try_emplace(object.device, slots_.size()).first->second;
-  if (slot == 0 && object.inode < kOverflow) return object.inode;
   if (slot < kMaxSlot && object.inode >> kSlotShift == 0) {
     return slot << kSlotShift | object.inode;
   }
+  // Alone, a file system may use the bits itself.
+  if (slots_.size() == 1 && object.inode < kOverflow) return object.inode;
   // No room for the bits: still unique, for this mount.
   return kOverflow | next_virtual(object);
 }

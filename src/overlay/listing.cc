@@ -18,18 +18,15 @@ std::uint64_t cookie_of(Name name) {
   return std::max(cookie, Listing::kFirstCookie);
 }
 
-constexpr std::uint64_t kMaxDisplacement = 64;
-
 }  // namespace
 
 Listing::Items::iterator Listing::locate(Name name) {
-  const std::uint64_t home = cookie_of(name);
-  auto it = items_.lower_bound(home);
-  for (; it != items_.end() && it->first - home <= kMaxDisplacement; ++it) {
-    if (it->second.name == name) return it;
-    if (displaced_ == 0) break;
-  }
-  return items_.end();
+  const auto it = items_.find(cookie_of(name));
+  if (it != items_.end() && it->second.name == name) return it;
+  if (displaced_.empty()) return items_.end();
+  const auto elsewhere = displaced_.find(std::string(name));
+  return elsewhere == displaced_.end() ? items_.end()
+                                       : items_.find(elsewhere->second);
 }
 
 const ListingItem* Listing::find(Name name) const {
@@ -46,8 +43,12 @@ void Listing::insert(ListingItem item) {
   }
   const std::uint64_t home = cookie_of(item.name);
   std::uint64_t cookie = home;
-  while (items_.contains(cookie)) ++cookie;
-  if (cookie != home) ++displaced_;
+  if (items_.contains(home)) {
+    std::uint64_t& next = next_free_.try_emplace(home, home + 1).first->second;
+    while (items_.contains(next)) ++next;
+    cookie = next++;
+    displaced_.emplace(item.name, cookie);
+  }
   if (item.type == DT_DIR) ++subdirs_;
   items_.emplace(cookie, std::move(item));
 }
@@ -56,17 +57,22 @@ void Listing::erase(Name name) {
   const auto it = locate(name);
   if (it == items_.end()) return;
   if (it->second.type == DT_DIR) --subdirs_;
-  if (it->first != cookie_of(name)) --displaced_;
+  if (!displaced_.empty() && displaced_.erase(std::string(name)) != 0) {
+    std::uint64_t& next = next_free_.at(cookie_of(name));
+    next = std::min(next, it->first);
+  }
   items_.erase(it);
 }
 
 void Listing::settle() {
-  if (displaced_ == 0) return;
+  if (displaced_.empty()) return;
   std::vector<ListingItem> all;
   for (auto& [cookie, item] : items_) all.push_back(std::move(item));
   std::ranges::sort(all, {}, &ListingItem::name);
   items_.clear();
-  subdirs_ = displaced_ = 0;
+  displaced_.clear();
+  next_free_.clear();
+  subdirs_ = 0;
   for (ListingItem& item : all) insert(std::move(item));
 }
 

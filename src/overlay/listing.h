@@ -5,9 +5,9 @@
 // Entries are ordered by cookie, and a cookie is the hash of the name. So a
 // cookie means the same in every listing of the directory: while names come
 // and go, after the listing was dropped and built again, after a remount. An
-// iteration sees each name that stays exactly once. Two names with one hash
-// (which nobody meets by chance) get neighbouring cookies, in name order when
-// a listing is built.
+// iteration sees each name that stays exactly once. Names with one hash (which
+// nobody meets by chance, but anyone can make) get neighbouring cookies, in
+// name order when a listing is built.
 //
 // A listing also answers lookups: in which layer a name is first found, and
 // that it is nowhere.
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "base/lru_map.h"
 #include "base/mutex.h"
 #include "overlay/node.h"
@@ -77,7 +78,11 @@ class Listing {
   Items items_;
   std::vector<std::pair<LayerIndex, std::uint64_t>> devices_;
   std::size_t subdirs_ = 0;
-  std::size_t displaced_ = 0;  ///< items not at their own hash
+  /// Items not at their own hash, by name: their cookies.
+  absl::flat_hash_map<std::string, std::uint64_t> displaced_;
+  /// For a hash that is shared: no cookie from it up to this one is free. So
+  /// any number of names may share one, without a search among them.
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> next_free_;
 };
 
 /// Keeps listings that were used lately, up to a number of entries in all.

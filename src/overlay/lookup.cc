@@ -21,7 +21,16 @@ constexpr std::size_t kDeep = 3;
 constexpr std::uint64_t kStatxImmutable = 0x10;
 constexpr std::uint64_t kStatxAppend = 0x20;
 
-ObjectKey key_of(const Attr& attr) { return {attr.dev, attr.ino}; }
+ObjectKey key_of(const Attr& attr, bool on_upper = false) {
+  return {attr.dev, attr.ino, on_upper};
+}
+
+// The blocks are counted where the data are.
+bool has_data_elsewhere(const Node& node) {
+  if (!node.lower_data) return false;
+  return node.upper() != nullptr ? node.has(kMetacopyFlag)
+                                 : node.lower_data != node.lower;
+}
 
 }  // namespace
 
@@ -56,6 +65,9 @@ Result<std::optional<Child>> Core::walk(Layer& layer, Trail& trail,
       ends = true;
       return std::optional<Child>();
     }
+    // What says itself where it is below does so under an opaque ancestor, too.
+    const auto& redirect = child->marks.redirect;
+    if (redirect && redirect->starts_with('/')) ends = false;
     if (slash == std::string_view::npos) {
       trail = std::move(below);
       return child;
@@ -131,6 +143,8 @@ Result<void> Core::apply_index(Merge& merge) {
   const std::string origin = layer(top.layer).origin_record(*top.child.node);
   TRY_ASSIGN(auto indexed, upper->find_in_index(origin));
   if (!indexed || indexed->marks.whiteout) return {};
+  const std::uint32_t kind = indexed->attr.mode ^ top.child.attr.mode;
+  if ((kind & S_IFMT) != 0) return {};  // not what was put there
   indexed->marks.indexed = true;
   merge.parts().insert(merge.parts().begin(),
                        {kUpperLayer, *std::move(indexed)});
@@ -177,6 +191,18 @@ std::uint64_t Core::number_of(LayerIndex index, const Child& child) {
   return numbers.number_of(key_of(child.attr), path);
 }
 
+// A directory that lowers have a part in is known by the topmost of those: so
+// it was before it had a part on the upper, and so the kernel has it.
+std::uint64_t Core::number_of(Merge& merge) {
+  const auto& parts = merge.parts();
+  const bool copied = parts.front().layer == kUpperLayer && parts.size() > 1 &&
+                      S_ISDIR(parts.front().child.attr.mode) &&
+                      !(numbers.are_recorded() &&
+                        parts.front().child.marks.number);
+  const Merge::Part& part = parts[copied ? 1 : 0];
+  return number_of(part.layer, part.child);
+}
+
 Result<std::uint32_t> Core::indexed_nlink(const Child& child) {
   const Marks::Nlink nlink = *child.marks.nlink;
   std::int64_t base = child.attr.nlink;
@@ -210,7 +236,8 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
   const bool is_dir = S_ISDIR(top.attr.mode);
   const bool aliased = !is_dir && (top.attr.nlink > 1 || top.marks.indexed);
   if (aliased) {
-    if (NodeRef same = nodes.find_object(key_of(top.attr))) {
+    if (NodeRef same = nodes.find_object(
+            key_of(top.attr, top_layer == kUpperLayer))) {
       // If all its known names were gone, this one brings it back.
       if (same->has(kUnlinkedFlag) && same->upper() != nullptr &&
           top_layer == kUpperLayer && !top.marks.indexed) {
@@ -222,7 +249,7 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
     }
   }
 
-  auto fresh = std::make_unique<Node>(top.attr.mode, number_of(top_layer, top));
+  auto fresh = std::make_unique<Node>(top.attr.mode, number_of(merge));
   for (const Merge::Part& part : parts) {
     if (part.layer == kUpperLayer) {
       fresh->set_upper(part.child.node);
@@ -250,10 +277,12 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
     TRY_ASSIGN(fresh->nlink, indexed_nlink(top));
   }
   NodeRef node = nodes.insert(std::move(fresh));
-  if (aliased) nodes.add_key(*node, key_of(top.attr));
+  if (aliased) {
+    nodes.add_key(*node, key_of(top.attr, top_layer == kUpperLayer));
+  }
   nodes.add_edge(dir, name, *node);
   // A merged directory's and a metacopy's attributes need a second look.
-  if (node->has(kMergedFlag | kMetacopyFlag)) {
+  if (node->has(kMergedFlag) || has_data_elsewhere(*node)) {
     TRY_ASSIGN(const Attr attr, attr_of(*node));
     return Found{std::move(node), attr};
   }
@@ -307,7 +336,7 @@ Result<Attr> Core::attr_of(Node& node) {
   auto attr = up != nullptr ? upper->get_attr(*up)
                             : layer(node.lower_layer).get_attr(*node.lower);
   if (!attr) return attr;
-  if (up != nullptr && node.has(kMetacopyFlag) && node.lower_data) {
+  if (has_data_elsewhere(node)) {
     if (const auto data = layer(node.data_layer).get_attr(*node.lower_data)) {
       attr->blocks = data->blocks;
     }

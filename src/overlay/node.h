@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "base/hash.h"
+#include "absl/hash/hash.h"
 #include "base/mutex.h"
 #include "overlay/types.h"
 #include "veneer/layer.h"
@@ -37,10 +37,13 @@ class Node;
 struct ObjectKey {
   std::uint64_t device;
   std::uint64_t inode;
+  /// A lower file may have a name on the upper, too (cp -al makes such); what
+  /// is done to one must not be looked for at the other.
+  bool on_upper = false;
   friend bool operator==(const ObjectKey&, const ObjectKey&) = default;
   template <typename H>
   friend H AbslHashValue(H state, const ObjectKey& key) {
-    return H::combine(std::move(state), key.device, key.inode);
+    return H::combine(std::move(state), key.device, key.inode, key.on_upper);
   }
 };
 
@@ -66,11 +69,13 @@ struct Edge {
   }
 };
 
+/// Another one in each process, unlike hash_name(): who chooses the names must
+/// not be able to choose the hashes.
 struct EdgeHash {
   using is_transparent = void;
-  std::size_t operator()(Name name) const { return hash_name(name); }
+  std::size_t operator()(Name name) const { return absl::HashOf(name); }
   std::size_t operator()(const Edge* edge) const {
-    return hash_name(edge->name());
+    return absl::HashOf(edge->name());
   }
 };
 struct EdgeEqual {

@@ -100,7 +100,13 @@ NodeRef NodeTable::insert(std::unique_ptr<Node> node) {
 
 void NodeTable::add_key(Node& node, ObjectKey key) {
   const MutexLock lock(mu_);
-  if (!by_object_.insert_or_assign(key, &node).second) return;
+  const auto [it, is_new] = by_object_.try_emplace(key, &node);
+  if (!is_new) {
+    if (it->second == &node) return;
+    // An object that is another one by now: its former node lets go.
+    std::erase(*it->second->keys_, key);
+    it->second = &node;
+  }
   if (!node.keys_) node.keys_ = std::make_unique<std::vector<ObjectKey>>();
   node.keys_->push_back(key);
 }

@@ -139,7 +139,7 @@ Result<Entry> Filesystem::link(const Caller&, NodeId id, NodeId dir_id,
     node->set(kUnlinkedFlag, false);
   }
   TRY_ASSIGN(const Attr real, core_->upper->get_attr(*node->upper()));
-  core_->nodes.add_key(*node, {real.dev, real.ino});
+  core_->nodes.add_key(*node, {real.dev, real.ino, true});
   core_->note_added(*dir, name, *node, real.ino);
   TRY_ASSIGN(const Attr attr, core_->attr_of(*node));
   core_->nodes.count_lookup(*node);

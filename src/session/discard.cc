@@ -63,10 +63,11 @@ Result<void> discard_upper(const std::string& path, bool made, int upper) {
 
 Result<void> discard_work(const std::string& path, bool made, int work) {
   std::vector<std::string> names;
-  TRY(sys::read_dir(work, [&](std::string_view name, std::uint64_t,
-                              std::uint8_t) {
-    if (is_work_entry(name) && !is_manifest(name)) names.emplace_back(name);
-  }));
+  TRY(sys::read_dir(work,
+                    [&](std::string_view name, std::uint64_t, std::uint8_t) {
+                      if (is_work_entry(name) && !is_manifest(name))
+                        names.emplace_back(name);
+                    }));
   for (const std::string& name : names) {
     TRY(sys::remove_tree_at(work, name.c_str()));
   }

@@ -22,15 +22,15 @@ std::size_t sequence_length(std::string_view bytes) {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return in(1, 0x80, 0xBF) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
-    const bool good = in(1, first == 0xE0 ? 0xA0 : 0x80,
-                         first == 0xED ? 0x9F : 0xBF) &&
-                      in(2, 0x80, 0xBF);
+    const bool good =
+        in(1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) &&
+        in(2, 0x80, 0xBF);
     return good ? 3 : 0;
   }
   if (first >= 0xF0 && first <= 0xF4) {
-    const bool good = in(1, first == 0xF0 ? 0x90 : 0x80,
-                         first == 0xF4 ? 0x8F : 0xBF) &&
-                      in(2, 0x80, 0xBF) && in(3, 0x80, 0xBF);
+    const bool good =
+        in(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) &&
+        in(2, 0x80, 0xBF) && in(3, 0x80, 0xBF);
     return good ? 4 : 0;
   }
   return 0;

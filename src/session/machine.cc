@@ -218,7 +218,8 @@ Finding check_mount_helper() {
   }
   return {"mount_helper", "mount -t fuse.veneer", kLimited,
           "no mount.fuse.veneer in /sbin",
-          "for fstab lines, as root: make install (it goes to /sbin)"};
+          "for fstab lines, as root after make install: ln -s "
+          "/usr/local/sbin/mount.fuse.veneer /sbin/"};
 }
 
 // --- The upper's file system ---
@@ -233,15 +234,14 @@ struct Primitive {
 constexpr auto kPrimitives = std::to_array<Primitive>({
     {"xattrs", "Extended attributes", &layer::UpperReport::xattrs,
      "deletions are written as .wh. files and directories cannot be renamed "
-     "in one step; put the upper on ext4, xfs, btrfs or (from Linux 6.6) tmpfs"},
+     "in one step; put the upper on ext4, xfs, btrfs or (from Linux 6.6) "
+     "tmpfs"},
     {"mknod_whiteout", "Whiteout devices", &layer::UpperReport::mknod_whiteout,
      "deletions are written as .wh. files; Linux 5.8 or newer lets everybody "
      "make them on most file systems"},
-    {"rename_whiteout", "RENAME_WHITEOUT",
-     &layer::UpperReport::rename_whiteout,
+    {"rename_whiteout", "RENAME_WHITEOUT", &layer::UpperReport::rename_whiteout,
      "deletions are written as .wh. files; use ext4, xfs, btrfs or tmpfs"},
-    {"rename_exchange", "RENAME_EXCHANGE",
-     &layer::UpperReport::rename_exchange,
+    {"rename_exchange", "RENAME_EXCHANGE", &layer::UpperReport::rename_exchange,
      "deletions are written as .wh. files; use ext4, xfs, btrfs or tmpfs"},
     {"tmpfile", "O_TMPFILE", &layer::UpperReport::tmpfile,
      "temporary files have names in the work directory for a moment"},
@@ -295,9 +295,9 @@ Result<std::string> make_scratch(const std::string& dir) {
 
 std::vector<Finding> examine_machine(const std::string& dir) {
   std::vector<Finding> findings = {
-      check_kernel(),     check_fuse_device(),    check_library(),
-      check_io_uring(),   check_passthrough(),    check_fusermount(),
-      check_allow_other(), check_mount_helper(),  check_descriptors(),
+      check_kernel(),          check_fuse_device(),  check_library(),
+      check_io_uring(),        check_passthrough(),  check_fusermount(),
+      check_allow_other(),     check_mount_helper(), check_descriptors(),
       check_user_namespaces(),
   };
   const auto scratch = make_scratch(dir);
@@ -340,8 +340,8 @@ bool is_allow_other_allowed() {
 
 Fusermount find_fusermount() {
   for (const char* const path :
-       {"/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3",
-        "/run/wrappers/bin/fusermount3"}) {
+       {"/usr/bin/fusermount3", "/bin/fusermount3",
+        "/usr/local/bin/fusermount3", "/run/wrappers/bin/fusermount3"}) {
     const auto found = sys::find_at(AT_FDCWD, path);
     if (!found || !*found) continue;
     const bool setuid = ((*found)->mode & S_ISUID) != 0 && (*found)->uid == 0;

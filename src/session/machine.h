@@ -4,8 +4,8 @@
 // where trying is harmless.
 //
 // Each finding says what was looked at, how it stands, and, where something is
-// missing, what to do about it. examine_machine() makes one scratch directory in
-// the directory it is given and removes it again.
+// missing, what to do about it. examine_machine() makes one scratch directory
+// in the directory it is given and removes it again.
 
 #pragma once
 

@@ -33,9 +33,10 @@ Result<void> parse_number(std::string_view text, T least, T most, T& out) {
 Result<void> add_lowers(Config& config, std::string_view value) {
   for (const std::string& part : split_unescaped(value, ':')) {
     if (part.empty()) {
-      return usage("must not have an empty path in it (write \\: for a colon "
-                   "that belongs to a path; data-only layers are not "
-                   "supported)");
+      return usage(
+          "must not have an empty path in it (write \\: for a colon "
+          "that belongs to a path; data-only layers are not "
+          "supported)");
     }
     config.lowers.push_back(unescape(part));
   }
@@ -151,15 +152,13 @@ constexpr auto kTable = std::to_array<OptionSpec>({
      "How long the kernel may remember names and attributes without asking. "
      "Default: for ever, as nobody else changes the layers.",
      [](Config& config, View value) {
-       return parse_number(value, 0.0, 1e9,
-                           config.options.timeout.emplace());
+       return parse_number(value, 0.0, 1e9, config.options.timeout.emplace());
      }},
     {G::kBehaviour, "threads", "threads", "N",
      "How many threads answer the kernel. Default: by the number of "
      "processors.",
      [](Config& config, View value) {
-       return parse_number(value, 1U, 1024U,
-                           config.options.threads);
+       return parse_number(value, 1U, 1024U, config.options.threads);
      }},
 
     // --- The mount ---
@@ -273,9 +272,9 @@ Result<void> apply_word(View text, Config& config) {
                      : fmt::format("option '{0}' needs a value: {0}={1}", word,
                                    option->value));
   }
-  return apply_option(
-      *option, word, equals == View::npos ? View() : text.substr(equals + 1),
-      config);
+  return apply_option(*option, word,
+                      equals == View::npos ? View() : text.substr(equals + 1),
+                      config);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 // veneer-mount(8) come from here (the page is compared with the table by a
 // test). To add an option, add a row.
 //
-// Option strings come from fstab lines and other programs: they are checked, and
-// an unknown word is refused with the nearest known one, never skipped.
+// Option strings come from fstab lines and other programs: they are checked,
+// and an unknown word is refused with the nearest known one, never skipped.
 
 #pragma once
 
@@ -57,8 +57,7 @@ std::string_view find_nearest(std::string_view word,
 
 /// Splits at each `separator` that has no backslash before it; the backslashes
 /// stay.
-std::vector<std::string> split_unescaped(std::string_view text,
-                                         char separator);
+std::vector<std::string> split_unescaped(std::string_view text, char separator);
 
 /// Takes one backslash from before each character that has one.
 std::string unescape(std::string_view text);

@@ -42,7 +42,8 @@ class OverlayFS::Impl {
   Result<void> set(Change change) {
     const std::lock_guard lock(mu_);
     if (is_mounted_locked()) {
-      return session::sentence(EBUSY, "the overlay is mounted (umount() first)");
+      return session::sentence(EBUSY,
+                               "the overlay is mounted (umount() first)");
     }
     return change(config_);
   }
@@ -87,8 +88,9 @@ class OverlayFS::Impl {
     if (action == OverlayAction::Commit ||
         action == OverlayAction::CommitAtomic) {
       return session::sentence(
-          EOPNOTSUPP, "merging the changes into the lower directory is not "
-                      "supported yet by this version (keep them: Preserve)");
+          EOPNOTSUPP,
+          "merging the changes into the lower directory is not "
+          "supported yet by this version (keep them: Preserve)");
     }
     TRY(umount_locked());
     if (action == OverlayAction::Preserve) return {};

@@ -71,18 +71,18 @@ Result<std::unique_ptr<UpperLayer>> open_upper(
     report = {};
     auto upper = layer::open_host_upper(options, report);
     if (upper) return upper;
-    const bool again = upper.error().code() == EBUSY && attempt < kAttempts &&
-                       is_ending(plan);
+    const bool again =
+        upper.error().code() == EBUSY && attempt < kAttempts && is_ending(plan);
     if (!again) return from_upper(plan, upper.error());
     std::this_thread::sleep_for(kPause);
   }
 }
 
 // `said` is what fusermount3 printed: the best reason there is.
-Error from_mount(const Plan& plan, const Error& error, const std::string& said) {
-  const std::string reason = said.empty()
-                                 ? reason_of(error.code())
-                                 : said.substr(0, said.find('\n'));
+Error from_mount(const Plan& plan, const Error& error,
+                 const std::string& said) {
+  const std::string reason =
+      said.empty() ? reason_of(error.code()) : said.substr(0, said.find('\n'));
   return sentence(error.code(),
                   fmt::format("{} cannot be mounted: {} (veneer doctor says "
                               "what this machine lacks)",
@@ -121,12 +121,14 @@ Result<void> may_mount(const Options& options) {
   if (geteuid() == 0) return {};
   const Fusermount fusermount = find_fusermount();
   if (fusermount.path.empty()) {
-    return sentence(ENOENT, "there is no fusermount3, without which only root "
-                            "can mount (install the package fuse3)");
+    return sentence(ENOENT,
+                    "there is no fusermount3, without which only root "
+                    "can mount (install the package fuse3)");
   }
   if (options.allow_other.value_or(false) && !is_allow_other_allowed()) {
-    return sentence(EPERM, "allow_other is not allowed here (as root: add "
-                           "user_allow_other to /etc/fuse.conf)");
+    return sentence(EPERM,
+                    "allow_other is not allowed here (as root: add "
+                    "user_allow_other to /etc/fuse.conf)");
   }
   return {};
 }
@@ -146,9 +148,8 @@ Result<std::unique_ptr<OverlaySession>> OverlaySession::start(Config config,
       new OverlaySession(std::move(config), kind));
   session->thread_ = std::thread([self = session.get()] { self->live(); });
   std::unique_lock lock(session->mu_);
-  session->changed_.wait(lock, [&] {
-    return session->state_ != State::kStarting;
-  });
+  session->changed_.wait(lock,
+                         [&] { return session->state_ != State::kStarting; });
   if (session->state_ == State::kEnded && !session->outcome_) {
     return session->outcome_.error();
   }
@@ -222,8 +223,8 @@ Result<void> OverlaySession::open_layers() {
       .fsync = facts_.config.options.fsync,
       .open_files = open_files_for(paths.size() + 1),
   };
-  auto filesystem = overlay::Filesystem::make(std::move(lowers),
-                                              std::move(upper), options);
+  auto filesystem =
+      overlay::Filesystem::make(std::move(lowers), std::move(upper), options);
   if (!filesystem) return from_layer(filesystem.error());
   filesystem_ = *std::move(filesystem);
   return {};

@@ -4,14 +4,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <linux/capability.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
 
 #include "session/manifest.h"
+#include "sys/credentials.h"
 #include "sys/dir_stream.h"
 #include "sys/file.h"
 #include "sys/mount.h"
@@ -34,8 +34,8 @@ struct Identity {
 };
 
 struct KnownDir {
-  std::string role;      // "upper directory"
-  std::string path;      // as shown to the user
+  std::string role;  // "upper directory"
+  std::string path;  // as shown to the user
   bool exists = true;
   // What follows is about the directory, or about its parent if it is missing.
   std::string resolved;  // without symbolic links
@@ -63,9 +63,9 @@ Error cannot_use(const KnownDir& dir, const Error& error) {
                                           "mkdir -p {1})",
                                           dir.role, dir.path));
     case ENOTDIR:
-      return sentence(
-          ENOTDIR, fmt::format("{} {} is not a directory (name a directory)",
-                               dir.role, dir.path));
+      return sentence(ENOTDIR,
+                      fmt::format("{} {} is not a directory (name a directory)",
+                                  dir.role, dir.path));
     case EACCES:
       return sentence(EACCES,
                       fmt::format("{} {} may not be entered by this user "
@@ -80,8 +80,7 @@ Error cannot_use(const KnownDir& dir, const Error& error) {
     default:
       return sentence(error.code(),
                       fmt::format("{} {} cannot be used: {} (check the path)",
-                                  dir.role, dir.path,
-                                  reason_of(error.code())));
+                                  dir.role, dir.path, reason_of(error.code())));
   }
 }
 
@@ -135,10 +134,10 @@ Result<void> refuse_overlap(const KnownDir& a, const KnownDir& b) {
   }
   for (const auto& [inner, outer] : {std::pair(&a, &b), std::pair(&b, &a)}) {
     if (is_within(*inner, *outer)) {
-      return sentence(EINVAL,
-                      fmt::format("{} {} lies inside the {} {} (move it out)",
-                                  inner->role, inner->path, outer->role,
-                                  outer->path));
+      return sentence(
+          EINVAL,
+          fmt::format("{} {} lies inside the {} {} (move it out)", inner->role,
+                      inner->path, outer->role, outer->path));
     }
   }
   return {};
@@ -159,9 +158,8 @@ Result<void> refuse_overlapping_lowers(const std::vector<KnownDir>& lowers) {
                                           sorted[i]->path));
     }
   }
-  std::ranges::sort(sorted, {}, [](const KnownDir* dir) {
-    return dir->resolved + "/";
-  });
+  std::ranges::sort(sorted, {},
+                    [](const KnownDir* dir) { return dir->resolved + "/"; });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     const std::string above =
         sorted[i - 1]->resolved == "/" ? "/" : sorted[i - 1]->resolved + "/";
@@ -191,10 +189,10 @@ Result<void> refuse_foreign_work(const KnownDir& work) {
   if (!listable) return cannot_use(work, listable.error());
   if (has_manifest(dir.get())) return {};
   std::string foreign;
-  TRY(sys::read_dir(listable->get(), [&](std::string_view name, std::uint64_t,
-                                         std::uint8_t) {
-    if (!is_work_entry(name)) foreign = name;
-  }));
+  TRY(sys::read_dir(listable->get(),
+                    [&](std::string_view name, std::uint64_t, std::uint8_t) {
+                      if (!is_work_entry(name)) foreign = name;
+                    }));
   if (foreign.empty()) return {};
   return sentence(ENOTEMPTY,
                   fmt::format("work directory {} holds files that are not an "
@@ -207,13 +205,13 @@ Result<void> refuse_apart(const KnownDir& upper, const KnownDir& work) {
   const bool one_mount = upper.identity.mnt_id == work.identity.mnt_id;
   if (upper.identity.dev == work.identity.dev && one_mount) return {};
   return sentence(
-      EXDEV, fmt::format("work directory {} is not on the {} of the upper {} "
-                         "(name one beside the upper: --work {}.work)",
-                         work.path,
-                         upper.identity.dev == work.identity.dev
-                             ? "mount"
-                             : "file system",
-                         upper.path, upper.path));
+      EXDEV,
+      fmt::format(
+          "work directory {} is not on the {} of the upper {} "
+          "(name one beside the upper: --work {}.work)",
+          work.path,
+          upper.identity.dev == work.identity.dev ? "mount" : "file system",
+          upper.path, upper.path));
 }
 
 // What is mounted exactly there, known by the table alone, since to ask a mount
@@ -239,6 +237,25 @@ Result<void> refuse_mounted(const std::string& shown,
                          "is mounted there (unmount it, or name another "
                          "directory)",
                          shown, mounted->fs_type));
+}
+
+// Root reads lowers through private copies of their mounts, in which nothing is
+// mounted. Others would find the overlay in itself, without end.
+Result<void> refuse_inside_lower(const KnownDir& mount_point,
+                                 const std::vector<KnownDir>& lowers) {
+  if (sys::have_capability(CAP_SYS_ADMIN)) return {};
+  for (const KnownDir& lower : lowers) {
+    const bool is_lower =
+        mount_point.exists && mount_point.identity.is_same_dir(lower.identity);
+    if (is_within(mount_point, lower) && !is_lower) {
+      return sentence(EINVAL,
+                      fmt::format("mount point {} lies inside the lower "
+                                  "directory {}, which works for root only "
+                                  "(name another directory)",
+                                  mount_point.path, lower.path));
+    }
+  }
+  return {};
 }
 
 bool exists(const std::string& path) {
@@ -277,7 +294,8 @@ Result<std::string> resolve_mount_point(const std::string& path) {
   if (error) {
     return Error(error.value(), "realpath", absolute);
   }
-  const std::string resolved = (parent / fs::path(absolute).filename()).string();
+  const std::string resolved =
+      (parent / fs::path(absolute).filename()).string();
   TRY_ASSIGN(const std::optional<sys::MountEntry> mounted,
              sys::find_mount(resolved));
   if (mounted) return resolved;
@@ -299,8 +317,8 @@ Result<Plan> name_places(const Config& config) {
   }
   const std::string& base = plan.lowers.front();
   const bool nothing_else = config.lowers.size() == 1 && config.upper.empty() &&
-                            config.work.empty() &&
-                            config.mount_point.empty() && !config.read_only;
+                            config.work.empty() && config.mount_point.empty() &&
+                            !config.read_only;
   plan.read_only = config.read_only;
 
   if (!config.upper.empty()) {
@@ -310,8 +328,8 @@ Result<Plan> name_places(const Config& config) {
     plan.upper.path = base + ".upper";
     plan.upper_reason = "by default beside the lower";
   } else {
-    plan.upper_reason = config.read_only ? "read-only, as asked for"
-                                         : "no upper was named";
+    plan.upper_reason =
+        config.read_only ? "read-only, as asked for" : "no upper was named";
   }
 
   if (config.read_only) {
@@ -328,8 +346,8 @@ Result<Plan> name_places(const Config& config) {
                               : to_absolute(config.mount_point);
 
   const auto may_make = [&](Place& place, const std::string& named) {
-    place.make = !place.path.empty() && (named.empty() || config.make_missing) &&
-                 !exists(place.path);
+    place.make = !place.path.empty() &&
+                 (named.empty() || config.make_missing) && !exists(place.path);
   };
   may_make(plan.upper, config.upper);
   may_make(plan.work, config.work);
@@ -340,14 +358,16 @@ Result<Plan> name_places(const Config& config) {
 Result<Plan> make_plan(const Config& config) {
   TRY_ASSIGN(Plan plan, name_places(config));
   if (plan.upper.path.empty() && !config.work.empty() && !config.read_only) {
-    return sentence(EINVAL, "a work directory without an upper has no use "
-                            "(name an upper: --upper DIR)");
+    return sentence(EINVAL,
+                    "a work directory without an upper has no use "
+                    "(name an upper: --upper DIR)");
   }
 
   Survey survey;
   std::vector<KnownDir> lowers;
   for (const std::string& path : plan.lowers) {
-    TRY_ASSIGN(KnownDir lower, survey.look_at("lower directory", {path, false}));
+    TRY_ASSIGN(KnownDir lower,
+               survey.look_at("lower directory", {path, false}));
     lowers.push_back(std::move(lower));
   }
   TRY(refuse_overlapping_lowers(lowers));
@@ -363,13 +383,14 @@ Result<Plan> make_plan(const Config& config) {
              survey.look_at("mount point", plan.mount_point));
   if (!plan.mount_point.make) plan.mount_point.path = mount_point.resolved;
 
+  TRY(refuse_inside_lower(mount_point, lowers));
+
   if (plan.upper.path.empty()) return plan;
   TRY_ASSIGN(const KnownDir upper,
              survey.look_at("upper directory", plan.upper));
   TRY(refuse_among(upper, lowers, mount_point));
   if (plan.work.path.empty()) return plan;
-  TRY_ASSIGN(const KnownDir work,
-             survey.look_at("work directory", plan.work));
+  TRY_ASSIGN(const KnownDir work, survey.look_at("work directory", plan.work));
   TRY(refuse_overlap(upper, work));
   TRY(refuse_among(work, lowers, mount_point));
   TRY(refuse_apart(upper, work));

@@ -14,8 +14,8 @@
 //   foreign   a work directory with somebody's files in it
 //   in use    a mount point with something mounted on it
 //
-// The mount point may be a lower directory, or be inside of one: layers are
-// opened before they are covered. It need not be empty.
+// The mount point may be a lower directory, since layers are opened before they
+// are covered; for root it may also lie inside of one. It need not be empty.
 
 #pragma once
 

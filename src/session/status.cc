@@ -72,13 +72,15 @@ class Settings {
         {"allow_other",
          setting(facts_.allow_other,
                  asked_any({"allow_other", "noallow_other"},
-                           "the default for whoever mounted it"))},
+                           facts_.allow_other ? "the default for root"
+                                              : "the default for users"))},
         {"threads", setting(facts_.threads,
                             asked("threads", "by the number of processors"))},
         {"timeout", options.timeout
                         ? setting(*options.timeout, "asked for")
-                        : setting(nullptr, "for ever: nobody else changes the "
-                                           "layers")},
+                        : setting(nullptr,
+                                  "for ever: nobody else changes the "
+                                  "layers")},
     };
     if (!filesystem.read_only()) add_upper(result);
     if (fuse != nullptr) add_transport(result, *fuse);
@@ -109,8 +111,7 @@ class Settings {
     // "whiteouts: kernel form, ...": each reason is of one setting.
     const auto reason_for = [&](std::string_view key) -> std::string {
       for (const std::string& reason : upper.reasons) {
-        if (reason.starts_with(key) &&
-            reason.substr(key.size(), 2) == ": ") {
+        if (reason.starts_with(key) && reason.substr(key.size(), 2) == ": ") {
           return reason.substr(key.size() + 2);
         }
       }
@@ -128,8 +129,8 @@ class Settings {
   }
 
   void add_transport(json& result, const fuse::Session& fuse) const {
-    const bool zero_open = fuse.cache().zero_message_open() &&
-                           fuse.cache().zero_message_opendir();
+    const bool zero_open =
+        fuse.cache().zero_message_open() && fuse.cache().zero_message_opendir();
     result["opens"] = setting(
         zero_open ? "without a message" : "with a message",
         zero_open ? "the kernel agreed" : "the kernel does not support it");
@@ -137,8 +138,9 @@ class Settings {
         "cached", "the page cache of the mount serves reads, for any user");
     result["writeback"] =
         setting(fuse.cache().uses_writeback(),
-                asked("writeback", "the default: errors of a full disk are "
-                                   "told at once"));
+                asked("writeback",
+                      "the default: errors of a full disk are "
+                      "told at once"));
     result["io-uring"] = setting(fuse.uses_io_uring(), why_io_uring(fuse));
   }
 
@@ -158,9 +160,8 @@ json describe_layers(const StatusFacts& facts) {
   for (const std::string& lower : facts.plan.lowers) {
     lowers.push_back(path_to_json(lower));
   }
-  json result = {{"lower", std::move(lowers)},
-                 {"upper", nullptr},
-                 {"work", nullptr}};
+  json result = {
+      {"lower", std::move(lowers)}, {"upper", nullptr}, {"work", nullptr}};
   if (!facts.plan.upper.path.empty()) {
     result["upper"] = path_to_json(facts.plan.upper.path);
   }

@@ -89,9 +89,9 @@ std::optional<Server> parse_server(const std::string& text) {
   if (const auto kind = server->find("kind"); kind != server->end()) {
     result.is_library = *kind == "library";
   }
-  if (const auto layers = status.find("layers");
-      layers != status.end() && layers->is_object() &&
-      layers->contains("work")) {
+  if (const auto layers = status.find("layers"); layers != status.end() &&
+                                                 layers->is_object() &&
+                                                 layers->contains("work")) {
     result.work = path_from_json(layers->at("work")).value_or("");
   }
   return result;
@@ -130,9 +130,11 @@ Result<void> wait_until_quiet(const std::string& mount_point,
   return {};
 }
 
-// After a server was killed: what it would have done in the end.
-void tidy_after(const sys::MountEntry& mounted) {
-  const auto work = sys::open_dir(mounted.source + ".work");
+// What the server does in the end, for one that was killed before it could.
+void tidy_after(const sys::MountEntry& mounted, const Server& server) {
+  // Without the server's word, the default place is looked at.
+  const auto work = sys::open_dir(server.work.empty() ? mounted.source + ".work"
+                                                      : server.work);
   if (!work) return;
   const auto manifest = read_manifest(work->get());
   if (manifest && manifest->made_mount_point &&
@@ -197,16 +199,17 @@ Result<std::string> fetch_status(const std::string& mount_point) {
 Result<void> unmount(const std::string& mount_point) {
   const auto resolved = resolve_mount_point(mount_point);
   if (!resolved) {
-    return sentence(resolved.error().code(),
-                    fmt::format("{} cannot be looked up: {} (check the path)",
-                                mount_point,
-                                reason_of(resolved.error().code())));
+    return sentence(
+        resolved.error().code(),
+        fmt::format("{} cannot be looked up: {} (check the path)", mount_point,
+                    reason_of(resolved.error().code())));
   }
   TRY_ASSIGN(const sys::MountEntry mounted,
              find_overlay(mount_point, *resolved));
 
   const auto status = ask(*resolved);
-  const bool dead = !status && status.error().code() == ENOTCONN;
+  const bool dead = !status && (status.error().code() == ENOTCONN ||
+                                status.error().code() == ECONNABORTED);
   Server server;
   if (status) server = parse_server(*status).value_or(Server());
   // Held before unmounting, so that the number cannot be another's by then.
@@ -216,11 +219,9 @@ Result<void> unmount(const std::string& mount_point) {
   }
 
   TRY(detach_mount(*resolved, dead));
-  if (dead) {
-    tidy_after(mounted);
-    return {};
-  }
-  return wait_until_quiet(mount_point, server, process);
+  TRY(wait_until_quiet(mount_point, server, process));
+  tidy_after(mounted, server);
+  return {};
 }
 
 }  // namespace veneer::session

@@ -26,9 +26,8 @@ Result<void> unmount(const std::string& mount_point);
 /// really when the last one is gone.
 Result<void> detach_mount(const std::string& path, bool lazily);
 
-/// The status text of the overlay mounted at `path`, unless it takes longer than
-/// a few seconds.
-/// Fails  ETIMEDOUT  the server does not answer
+/// The status text of the overlay mounted at `path`, unless it takes longer
+/// than a few seconds. Fails  ETIMEDOUT  the server does not answer
 ///        ENOTCONN   there is no server
 ///        EINVAL     nothing is mounted there, or not by Veneer
 Result<std::string> fetch_status(const std::string& mount_point);

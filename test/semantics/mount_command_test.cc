@@ -37,7 +37,8 @@ class MountCommandTest : public OverlayTest {
     const std::string work = make_dir("sbin_work");
     std::filesystem::copy(VENEER_SOURCE_DIR "/tools/mount.fuse.veneer", over);
     std::filesystem::create_symlink(veneer_program(), over + "/veneer");
-    const Outcome laid = mount_kernel({"/usr/sbin"}, over, work, "/usr/sbin", {});
+    const Outcome laid =
+        mount_kernel({"/usr/sbin"}, over, work, "/usr/sbin", {});
     ASSERT_THAT(laid, Succeeds());
     is_laid_ = true;
   }
@@ -160,9 +161,8 @@ TEST_P(MountCommandTest, RemountRightAfterUmount8Works) {
   prepare_file();
 
   for (int i = 0; i < 5; ++i) {
-    const Finished end =
-        run({veneer_program(), "mount", "--lower", l(0, ""), "-o",
-             upper_option(), m()});
+    const Finished end = run({veneer_program(), "mount", "--lower", l(0, ""),
+                              "-o", upper_option(), m()});
     ASSERT_EQ(end.status, 0) << end.err;
     ASSERT_EQ(run({"umount", m()}).status, 0);
   }
@@ -226,8 +226,7 @@ TEST_P(MountCommandTest, DefaultDirectoriesComeAndTheMountPointGoes) {
   ASSERT_EQ(run({veneer_program(), "mount", "--lower", lower}).status, 0);
   EXPECT_TRUE(std::filesystem::exists(lower + ".mountpoint/f"));
 
-  const Finished end =
-      run({veneer_program(), "umount", lower + ".mountpoint"});
+  const Finished end = run({veneer_program(), "umount", lower + ".mountpoint"});
 
   EXPECT_EQ(end.status, 0) << end.err;
   EXPECT_FALSE(std::filesystem::exists(lower + ".mountpoint"));
@@ -295,10 +294,10 @@ TEST_P(MountCommandTest, StatusSaysWhyEachSettingIsAsItIs) {
 TEST_P(MountCommandTest, LogGetsTheWarningsOfTheDaemon) {
   prepare_file();
   const std::string log = make_dir("logs") + "/veneer.log";
-  ASSERT_EQ(run({veneer_program(), "mount", "--lower", l(0, ""), "--log", log,
-                 m()})
-                .status,
-            0);
+  ASSERT_EQ(
+      run({veneer_program(), "mount", "--lower", l(0, ""), "--log", log, m()})
+          .status,
+      0);
   expect_umount();
   EXPECT_TRUE(std::filesystem::exists(log));
 

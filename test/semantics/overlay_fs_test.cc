@@ -235,8 +235,8 @@ TEST_F(OverlayFSTest, EndOfTheObjectUnmountsEvenIfBusy) {
 TEST_F(OverlayFSTest, UnmountFromOutsideIsNoticed) {
   OverlayFS overlay = mounted();
 
-  const Finished end = run({veneer_program(), "umount",
-                            overlay.handle().mount_point().string()});
+  const Finished end = run(
+      {veneer_program(), "umount", overlay.handle().mount_point().string()});
 
   EXPECT_EQ(end.status, 0) << end.err;
   EXPECT_THAT(overlay.umount(), IsDone());
@@ -270,7 +270,8 @@ TEST_F(OverlayFSTest, MissingDirectoriesAreMadeAndGoWithADiscard) {
 }
 
 TEST_F(OverlayFSTest, AddedLowersAreBelow) {
-  build_tree({{"etc", Dir()}, {"etc/motd", File("below")},
+  build_tree({{"etc", Dir()},
+              {"etc/motd", File("below")},
               {"etc/hosts", File("below")}},
              make_dir("second"));
   OverlayFS overlay(path("base"));
@@ -289,8 +290,7 @@ TEST_F(OverlayFSTest, ReadOnlyOverlayRefusesWritesAndMakesNoUpper) {
   EXPECT_EQ(overlay.handle().upper(), "");
 
   const auto file = overlay.handle().mount_point() / "new";
-  EXPECT_THAT(::open(file.c_str(), O_WRONLY | O_CREAT, 0644),
-              FailsWith(EROFS));
+  EXPECT_THAT(::open(file.c_str(), O_WRONLY | O_CREAT, 0644), FailsWith(EROFS));
 
   EXPECT_FALSE(exists("base.upper") || exists("base.work"));
 }

@@ -29,6 +29,9 @@ struct Load {
   Target target = Target::kVeneer;
   std::vector<std::string> options = {};
   bool drops_caches = false;
+  /// The kernel makes time stamps and link counts itself, and data reach the
+  /// server later, which leaves a later time of modification.
+  bool caches_writes = false;
 };
 
 void PrintTo(const Load& load, std::ostream* out) { *out << load.name; }
@@ -40,6 +43,17 @@ class ConcurrencyTest : public ::testing::TestWithParam<Load> {
     if (!missing.empty()) VENEER_SKIP_WITHOUT(missing);
   }
 };
+
+// All that must be the same after a remount.
+Tree lasting(const std::string& root, bool times_last) {
+  Tree tree;
+  const Tree shown = read_tree(root);
+  for (auto [path, entry] : shown.entries()) {
+    if (!times_last) entry.modified.reset();
+    tree.set(path, std::move(entry));
+  }
+  return tree;
+}
 
 void run_all(Ground& ground,
              const std::vector<std::unique_ptr<Worker>>& workers, long seconds,
@@ -70,7 +84,9 @@ TEST_P(ConcurrencyTest, KeepsEveryPromiseUnderLoadAndAfterRemount) {
   const Tree lower_before = read_tree(stage.quiet_lower());
   ASSERT_EQ(stage.mount(patience + 30), "");
 
+  const bool times_last = !GetParam().caches_writes;
   Ground ground(stage.merged());
+  ground.asks_server = GetParam().caches_writes;
   const auto workers = make_workers(ground, seed);
   run_all(ground, workers, seconds, GetParam().drops_caches);
 
@@ -81,7 +97,7 @@ TEST_P(ConcurrencyTest, KeepsEveryPromiseUnderLoadAndAfterRemount) {
   for (const auto& worker : workers) {
     EXPECT_GT(worker->steps(), 0U) << worker->name() << " never got its turn";
   }
-  const Tree shown = read_tree(stage.merged());
+  const Tree shown = lasting(stage.merged(), times_last);
   ground.close();
   ASSERT_EQ(stage.unmount(), "");
 
@@ -89,8 +105,11 @@ TEST_P(ConcurrencyTest, KeepsEveryPromiseUnderLoadAndAfterRemount) {
                         {.ino = true, .atime = true, .ctime = true}),
             "");
   ASSERT_EQ(stage.mount(patience + 30), "");
-  EXPECT_EQ(differences(shown, read_tree(stage.merged()), {.ino = true}), "");
+  EXPECT_EQ(
+      differences(shown, lasting(stage.merged(), times_last), {.ino = true}),
+      "");
   Ground again(stage.merged());
+  again.asks_server = GetParam().caches_writes;
   for (const auto& worker : workers) worker->check(again);
   EXPECT_FALSE(again.complaints.any())
       << "after a remount, seed " << seed << "\n"
@@ -101,15 +120,17 @@ TEST_P(ConcurrencyTest, KeepsEveryPromiseUnderLoadAndAfterRemount) {
 
 INSTANTIATE_TEST_SUITE_P(
     , ConcurrencyTest,
-    ::testing::Values(
-        Load{.name = "veneer"},
-        Load{.name = "veneer_cold", .drops_caches = true},
-        Load{.name = "veneer_writeback", .options = {"--writeback", "on"}},
-        Load{.name = "veneer_one_thread", .options = {"--threads", "1"}},
-        Load{.name = "kernel", .target = Target::kKernel},
-        Load{.name = "kernel_cold",
-             .target = Target::kKernel,
-             .drops_caches = true}),
+    ::testing::Values(Load{.name = "veneer"},
+                      Load{.name = "veneer_cold", .drops_caches = true},
+                      Load{.name = "veneer_writeback",
+                           .options = {"--writeback", "on"},
+                           .caches_writes = true},
+                      Load{.name = "veneer_one_thread",
+                           .options = {"--threads", "1"}},
+                      Load{.name = "kernel", .target = Target::kKernel},
+                      Load{.name = "kernel_cold",
+                           .target = Target::kKernel,
+                           .drops_caches = true}),
     [](const auto& given) { return given.param.name; });
 
 }  // namespace

@@ -49,6 +49,10 @@ struct Ground {
   void close();
 
   std::string root;
+  /// Link counts are asked from the server each time. With the writeback cache
+  /// the FUSE kernel counts an unlink twice if a listing that already knows of
+  /// it is answered first, and keeps the result.
+  bool asks_server = false;
   std::vector<Fd> dirs;
   Fd race;
   std::atomic<bool> stop = false;

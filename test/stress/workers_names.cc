@@ -111,12 +111,15 @@ class Linker : public Worker {
 
  private:
   void count(Ground& ground) {
-    struct stat status{};
+    struct statx status{};
     const std::size_t expected = names_.size() + 2;
-    if (::stat((ground.root + "/linked").c_str(), &status) != 0 ||
-        status.st_nlink != expected) {
-      ground.complaints.add("linker: nlink " + std::to_string(status.st_nlink) +
-                            " instead of " + std::to_string(expected));
+    const int how = ground.asks_server ? AT_STATX_FORCE_SYNC : 0;
+    if (::statx(AT_FDCWD, (ground.root + "/linked").c_str(), how, STATX_NLINK,
+                &status) != 0 ||
+        status.stx_nlink != expected) {
+      ground.complaints.add("linker: nlink " +
+                            std::to_string(status.stx_nlink) + " instead of " +
+                            std::to_string(expected));
     }
   }
 

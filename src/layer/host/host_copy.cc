@@ -50,6 +50,14 @@ Result<void> copy_data(const FileData& data, int out, std::uint64_t length) {
   return sys::truncate_fd(out, length);
 }
 
+// Best effort: another file system may know other flags.
+Result<void> add_flags(int fd, unsigned flags) {
+  TRY_ASSIGN(const sys::UniqueFd readable,
+             sys::reopen(fd, O_RDONLY | O_NONBLOCK));
+  TRY_ASSIGN(const unsigned now, sys::get_flags(readable.get()));
+  return sys::set_flags(readable.get(), now | flags);
+}
+
 }  // namespace
 
 // Something in the work directory, or a file without a name.
@@ -134,7 +142,9 @@ Result<void> HostUpper::finish_copy(int fd, const CopySpec& spec) {
   if (!is_link) TRY(sys::chmod_fd(fd, spec.attr.mode & 07777));
   TRY(copy_xattrs(fd, spec));
   const timespec times[2] = {spec.attr.atime, spec.attr.mtime};
-  return sys::utimens_fd(fd, times);
+  TRY(sys::utimens_fd(fd, times));
+  if (spec.flags != 0) ignore_error(add_flags(fd, spec.flags));
+  return {};
 }
 
 Result<StagedPtr> HostUpper::stage(const CopySpec& spec) {

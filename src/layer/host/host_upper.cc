@@ -102,6 +102,16 @@ Result<Child> HostUpper::created(HostNode& parent, int dir_fd, Name name,
   return child;
 }
 
+// Best effort: symbolic links and devices may refuse user.* names. Without it
+// the number is that of the path, which is the same until the object moves.
+void HostUpper::record_number(int dir_fd, const char* name,
+                              std::uint64_t number) {
+  if (options_.xattrs == XattrNamespace::kNone) return;
+  ignore_error(sys::set_xattr_at(dir_fd, name,
+                                 own_name(options_.xattrs, kNumber).c_str(),
+                                 encode_number(number)));
+}
+
 Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
                                 const NewObject& what) {
   HostNode& parent = host(dir_node);
@@ -110,10 +120,10 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
   if (has_marker(fd->get(), name)) return Error(EEXIST, "create");
   const bool device = S_ISCHR(what.mode) || S_ISBLK(what.mode);
   sys::UniqueFd file;
-  // Devices need rights that their owner may not have, a recorded number must
-  // be there from the start: both are built aside. So is what the owner may
-  // make here by a group that is not the first of its groups.
-  bool aside = (device && traits_.privileged) || what.number;
+  // Devices need rights that their owner may not have, and are built aside. So
+  // is what the owner may make here by a group that is not the first of its
+  // groups.
+  bool aside = device && traits_.privileged;
   if (!aside) {
     auto made = make_here(fd->get(), path.c_str(), what, file);
     aside = !made && made.error().code() == EACCES && traits_.privileged;
@@ -130,6 +140,7 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
     }
     return created(parent, fd->get(), name, {});
   }
+  if (what.number) record_number(fd->get(), path.c_str(), *what.number);
   // The file system drops set-id bits that it thinks the owner may not have;
   // the caller's rights were checked above us.
   if (file && (what.mode & kSetIds) != 0) {
@@ -184,11 +195,8 @@ Result<std::string> HostUpper::build_aside(HostNode& parent,
     if (default_acl && type == S_IFDIR) {
       TRY(sys::set_xattr_fd(fd.get(), kDefaultAcl, *default_acl));
     }
-    if (what.number && options_.xattrs != XattrNamespace::kNone) {
-      // Symbolic links and devices may refuse user.* names.
-      ignore_error(sys::set_xattr_fd(
-          fd.get(), own_name(options_.xattrs, kNumber).c_str(),
-          encode_number(*what.number)));
+    if (what.number) {
+      record_number(work_->fd(), name.c_str(), *what.number);
     }
     if (!opaque) return {};
     if (traits_.kernel_form) {
@@ -349,7 +357,9 @@ Result<void> HostUpper::clear_dir(LayerNode& dir_node, Name name,
       TRY(sys::set_xattr_fd(fresh.get(),
                             own_name(options_.xattrs, kOpaque).c_str(), "y"));
     } else {
-      TRY(make_marker(fresh.get(), kOpaqueMarker.substr(4)));
+      // A marker inside would be in the way of what is renamed over it; one
+      // beside it says the same.
+      TRY(make_marker(fd->get(), name));
     }
     TRY(finish_copy(fresh.get(), like));
     const WriterLock moving(tree_.moves());

@@ -113,6 +113,7 @@ class HostUpper : public HostReads<UpperLayer> {
                          sys::UniqueFd& file);
   Result<std::string> build_aside(HostNode& dir, const NewObject& what,
                                   bool opaque);
+  void record_number(int dir, const char* name, std::uint64_t number);
   /// The whiteout of `name` is a `.wh.` file.
   bool has_marker(int dir, Name name) const;
   Result<void> make_marker(int dir, Name name);

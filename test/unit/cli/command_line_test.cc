@@ -97,8 +97,10 @@ TEST(CommandLine, WithoutACommandTheHelpIsAComplaint) {
 }
 
 TEST(CommandLine, UnknownWordsAreNamedWithTheNearest) {
-  expect_usage_error({"moutn"}, "unknown command 'moutn' (did you mean 'mount'");
-  expect_usage_error({"mount", "--lowr", "a"}, "'--lowr' (did you mean '--lower'");
+  expect_usage_error({"moutn"},
+                     "unknown command 'moutn' (did you mean 'mount'");
+  expect_usage_error({"mount", "--lowr", "a"},
+                     "'--lowr' (did you mean '--lower'");
   expect_usage_error({"mount", "--lowr=a"}, "'--lowr' (did you mean '--lower'");
   expect_usage_error({"frobnicate"}, "unknown command 'frobnicate'");
   expect_usage_error({"status", "--yaml", "m"}, "unknown option '--yaml'");
@@ -112,7 +114,8 @@ TEST(CommandLine, MissingAndSuperfluousArgumentsAreNamed) {
   expect_usage_error({"mount"}, "no lower directory");
   expect_usage_error({"mount", "m"}, "no lower directory");
   expect_usage_error({"mount", "--lower"}, "--lower");
-  expect_usage_error({"mount", "--lower", "a", "m", "n"}, "'n' is one too many");
+  expect_usage_error({"mount", "--lower", "a", "m", "n"},
+                     "'n' is one too many");
 }
 
 TEST(CommandLine, ValuesOutsideTheirRangeAreNamed) {
@@ -159,9 +162,9 @@ TEST(Doctor, LooksAtWhatAMountDependsOn) {
         "user_namespaces", "overlayfs", "upper", "xattrs", "mknod_whiteout",
         "rename_whiteout", "rename_exchange", "tmpfile", "file_handles",
         "reflink"}) {
-    EXPECT_TRUE(std::ranges::any_of(
-        report["findings"], [&](const auto& f) { return f["key"] == key; }))
-        << key;
+    EXPECT_TRUE(std::ranges::any_of(report["findings"], [&](const auto& f) {
+      return f["key"] == key;
+    })) << key;
   }
 }
 

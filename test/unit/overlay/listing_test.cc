@@ -235,7 +235,7 @@ TEST(CollidingListing, IterationSeesEachNameThatStaysOnce) {
 
 // Bounded: a layer may hold as many of them as its maker likes.
 TEST(CollidingListing, ManyNamesTakeNoLongerThanAsManyOthers) {
-  const auto names = colliding_names(50'000);
+  const auto names = colliding_names(5'000);
   Listing listing;
   for (const std::string& name : names) listing.insert(item(name));
   listing.settle();

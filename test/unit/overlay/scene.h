@@ -101,7 +101,8 @@ class Scene : public Scratch {
   }
   bool has(std::string_view where) {
     const auto id = find(where);
-    if (!id) EXPECT_EQ(id.error().code(), ENOENT) << where;
+    EXPECT_TRUE(id || id.error().code() == ENOENT)
+        << where << ": " << id.error().message();
     return bool(id);
   }
   Attr attr_of(std::string_view where) {

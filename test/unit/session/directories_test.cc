@@ -93,7 +93,9 @@ TEST_F(DirectoriesTest, WorkDirectoryInUseBeforeKeepsItsContents) {
   dir("base.work/index/entry");
   const Plan plan = default_plan();
 
-  { ASSERT_TRUE(MadeDirectories::make(plan)); }
+  {
+    ASSERT_TRUE(MadeDirectories::make(plan));
+  }
 
   EXPECT_TRUE(exists("base.work/index/entry"));
 }
@@ -106,7 +108,7 @@ TEST_F(DirectoriesTest, UpperLooksLikeTheLowerWhoseRootItStandsFor) {
   const auto made = MadeDirectories::make(plan);
 
   ASSERT_TRUE(made);
-  struct stat upper {};
+  struct stat upper{};
   ASSERT_EQ(::stat(path("base.upper").c_str(), &upper), 0);
   EXPECT_EQ(upper.st_mode & 07777, 01770U);
 }

@@ -95,7 +95,12 @@ TEST_F(ManifestTest, LinkInItsPlaceIsNotFollowed) {
 TEST(ManifestText, AnythingElseIsEUCLEAN) {
   const std::string good = to_json(example());
   const std::vector<std::string> bad = {
-      "", "{", "[]", "null", "{}", "{\"format\": 2}",
+      "",
+      "{",
+      "[]",
+      "null",
+      "{}",
+      "{\"format\": 2}",
       "{\"format\": \"1\"}",
       // A wrong type in each place.
       std::string(good).replace(good.find("true"), 4, "\"x\""),
@@ -124,7 +129,8 @@ TEST(PathInJson, KeepsEveryByte) {
 }
 
 TEST(PathInJson, StandsAsItIsWhereItIsUtf8) {
-  EXPECT_TRUE(path_to_json("/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80").is_string());
+  EXPECT_TRUE(
+      path_to_json("/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80").is_string());
   EXPECT_EQ(path_to_json("/\xFF").dump(), R"({"bytes":"2fff"})");
 }
 
@@ -132,7 +138,8 @@ TEST(PathInJson, OtherFormsAreNone) {
   for (const char* const text :
        {"7", "null", "{}", R"({"bytes":7})", R"({"bytes":"2"})",
         R"({"bytes":"zz"})", "[]"}) {
-    EXPECT_EQ(path_from_json(nlohmann::json::parse(text)), std::nullopt) << text;
+    EXPECT_EQ(path_from_json(nlohmann::json::parse(text)), std::nullopt)
+        << text;
   }
 }
 

@@ -97,9 +97,9 @@ TEST(OptionString, MountFlagsStayUnsetUnlessNamed) {
 }
 
 TEST(OptionString, WordsOfFstabAreLeftToOthers) {
-  const Config config =
-      parse("defaults,user,nofail,noauto,_netdev,x-systemd.automount,"
-            "X-mount.mkdir=0755,comment=home,noatime");
+  const Config config = parse(
+      "defaults,user,nofail,noauto,_netdev,x-systemd.automount,"
+      "X-mount.mkdir=0755,comment=home,noatime");
 
   EXPECT_TRUE(config.lowers.empty());
   EXPECT_FALSE(config.read_only);
@@ -118,7 +118,8 @@ TEST(OptionString, ValueIsNeededOrForbidden) {
 }
 
 TEST(OptionString, ValueOutsideItsRangeIsRefused) {
-  EXPECT_THAT(refusal_of("fsync=maybe"), HasSubstr("auto or strict or volatile"));
+  EXPECT_THAT(refusal_of("fsync=maybe"),
+              HasSubstr("auto or strict or volatile"));
   EXPECT_THAT(refusal_of("threads=0"), HasSubstr("from 1 to 1024"));
   EXPECT_THAT(refusal_of("threads=2x"), HasSubstr("'2x'"));
   EXPECT_THAT(refusal_of("timeout=-1"), HasSubstr("must be a number"));

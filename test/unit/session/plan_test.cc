@@ -5,7 +5,9 @@
 #include "session/plan.h"
 
 #include <gmock/gmock.h>
+#include <linux/capability.h>
 
+#include "sys/credentials.h"
 #include "test/unit/session/scratch.h"
 
 namespace veneer::session {
@@ -113,11 +115,18 @@ TEST_F(PlanTest, LowerMayBeTheMountPoint) {
   EXPECT_EQ(plan_for(config).mount_point.path, path("lower"));
 }
 
-TEST_F(PlanTest, MountPointMayLieInsideALower) {
+TEST_F(PlanTest, MountPointMayLieInsideALowerForRootOnly) {
   Config config = good();
   config.mount_point = dir("lower/inside");
 
-  EXPECT_EQ(plan_for(config).mount_point.path, path("lower/inside"));
+  if (sys::have_capability(CAP_SYS_ADMIN)) {
+    EXPECT_EQ(plan_for(config).mount_point.path, path("lower/inside"));
+    ASSERT_TRUE(sys::drop_thread_capability(CAP_SYS_ADMIN));
+    expect_refused(config, EINVAL, "works for root only");
+    ASSERT_TRUE(sys::raise_thread_capability(CAP_SYS_ADMIN));
+  } else {
+    expect_refused(config, EINVAL, "works for root only");
+  }
 }
 
 TEST_F(PlanTest, MountPointNeedNotBeEmpty) {
@@ -212,8 +221,9 @@ TEST_F(PlanTest, WorkInsideTheUpperIsRefused) {
   Config config = good();
   config.work = dir("upper/work");
 
-  expect_refused(config, EINVAL, "work directory " + path("upper/work") +
-                                     " lies inside the upper directory");
+  expect_refused(config, EINVAL,
+                 "work directory " + path("upper/work") +
+                     " lies inside the upper directory");
 }
 
 TEST_F(PlanTest, WorkThatWouldBeMadeInsideTheUpperIsRefused) {

@@ -34,7 +34,8 @@ class ScratchTest : public ::testing::Test {
     return root_ / name;
   }
   bool exists(const std::string& name) const {
-    return std::filesystem::exists(std::filesystem::symlink_status(root_ / name));
+    return std::filesystem::exists(
+        std::filesystem::symlink_status(root_ / name));
   }
 
  private:
