@@ -152,13 +152,28 @@ Result<LayerNodeRef> Core::publish_copy(Node& node, const Attr& attr,
   }
   CopySpec indexed = spec;
   indexed.nlink = Marks::Nlink{.of_upper = false, .delta = 0};
-  TRY_ASSIGN(StagedPtr staged, upper->stage(indexed));
+  auto staged = upper->stage(indexed);
+  if (!staged && staged.error().code() == EPERM) {
+    // A link or a device cannot carry the count under user.* names: its names
+    // part, as without an index.
+    TRY_ASSIGN(StagedPtr plain, upper->stage(spec));
+    return upper->publish(std::move(plain), *place->dir->upper(),
+                          place->name);
+  }
+  if (!staged) return staged.error();
   TRY_ASSIGN(LayerNodeRef copy,
-             upper->publish_in_index(std::move(staged), spec.origin));
+             upper->publish_in_index(*std::move(staged), spec.origin));
   node.nlink = attr.nlink;
   node.set(kIndexedFlag);
   TRY_ASSIGN(const Attr dir, upper->get_attr(*place->dir->upper()));
-  TRY(upper->link(*copy, *place->dir->upper(), place->name, false));
+  auto linked =
+      upper->link(*copy, *place->dir->upper(), place->name, false);
+  if (!linked) {
+    // Else the next attempt would find its place in the index taken.
+    ignore_error(upper->remove_from_index(spec.origin));
+    node.set(kIndexedFlag, false);
+    return linked.error();
+  }
   ignore_error(upper->set_attr(
       *place->dir->upper(), SetAttr{.atime = dir.atime, .mtime = dir.mtime}));
   return copy;
@@ -223,13 +238,20 @@ Result<void> Core::redirect(Node& node, Node& dir, Name name) {
 // --- Link counts of indexed files -------------------------------------------
 
 Result<void> Core::ensure_alias(Node& node, Node& dir, Name name) {
+  const bool indexed = node.has(kIndexedFlag);
+  // Without an index one of a lower file's names was copied up; the others are
+  // the same node while the mount lasts.
+  if (!indexed &&
+      (!node.lower || upper->is_reached_by(*node.upper(), *dir.upper(), name))) {
+    return {};
+  }
   TRY_ASSIGN(const UpperEntry entry, upper_entry(dir, name));
   if (entry == UpperEntry::kObject) return {};
   TRY_ASSIGN(const Attr before, upper->get_attr(*dir.upper()));
   TRY(mark_impure(dir));
   // Counted from the lower, the number holds before and after the link.
   TRY_ASSIGN(const Marks marks, upper->get_marks(*node.upper()));
-  if (!marks.nlink || marks.nlink->of_upper) {
+  if (indexed && (!marks.nlink || marks.nlink->of_upper)) {
     if (const auto origin = origin_attr(marks)) {
       TRY(upper->set_nlink(
           *node.upper(),

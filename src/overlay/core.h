@@ -125,7 +125,7 @@ class Core {
   /// system; the node is then unchanged.
   Result<void> ensure_upper(Node& node, Need need, const TopologyHold& hold,
                             std::optional<std::uint64_t> length = {});
-  /// Ensures that the name `place` of an indexed node is linked on the upper.
+  /// Ensures that this name of a copied-up file is there on the upper.
   Result<void> ensure_alias(Node& node, Node& dir, Name name);
   /// Records the link count before an operation that changes the upper's.
   Result<void> begin_nlink_change(Node& node);

@@ -235,9 +235,15 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
   const LayerIndex top_layer = parts.front().layer;
   const bool is_dir = S_ISDIR(top.attr.mode);
   const bool aliased = !is_dir && (top.attr.nlink > 1 || top.marks.indexed);
-  if (aliased) {
-    if (NodeRef same = nodes.find_object(
-            key_of(top.attr, top_layer == kUpperLayer))) {
+  // The upper's last name may be of a file that lost the one it was known by.
+  if (aliased || (!is_dir && top_layer == kUpperLayer)) {
+    NodeRef same =
+        nodes.find_object(key_of(top.attr, top_layer == kUpperLayer));
+    // Without an index a copy that has lost its names cannot get others.
+    const bool is_lost = same && top_layer != kUpperLayer &&
+                         same->upper() != nullptr &&
+                         same->has(kUnlinkedFlag) && !same->has(kIndexedFlag);
+    if (same && !is_lost && same->type == (top.attr.mode & S_IFMT)) {
       // If all its known names were gone, this one brings it back.
       if (same->has(kUnlinkedFlag) && same->upper() != nullptr &&
           top_layer == kUpperLayer && !top.marks.indexed) {

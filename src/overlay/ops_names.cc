@@ -134,7 +134,13 @@ Result<Entry> Filesystem::link(const Caller&, NodeId id, NodeId dir_id,
     TRY(core_->upper->link(*node->upper(), *dir->upper(), name,
                            entry == UpperEntry::kWhiteout));
     core_->end_nlink_change(*node, +1);
-    if (unnamed) core_->upper->relocate(*node->upper(), *dir->upper(), name);
+    if (unnamed) {
+      core_->upper->relocate(*node->upper(), *dir->upper(), name);
+      if (core_->numbers.mode() == InodeMode::kPersistent) {
+        ignore_error(core_->upper->set_number(*node->upper(), node->number));
+        TRY(core_->mark_impure(*dir));
+      }
+    }
     core_->nodes.add_edge(*dir, name, *node);
     node->set(kUnlinkedFlag, false);
   }
@@ -204,15 +210,13 @@ Result<void> Filesystem::remove_dir(const Caller&, NodeId dir_id, Name name) {
 // has to be kept somewhere, and the other names must stay one file.
 Result<void> Core::prepare_removal(Node& victim, Node& dir, Name name,
                                    const TopologyHold& hold) {
-  if (!wants_index(victim) && !victim.has(kIndexedFlag)) return {};
-  if (victim.upper() == nullptr) {
-    TRY_ASSIGN(const Attr attr,
-               layer(victim.lower_layer).get_attr(*victim.lower));
-    if (attr.nlink < 2) return {};
-    TRY(ensure_upper(victim, Need::kMetadata, hold));
-  }
-  if (victim.has(kIndexedFlag)) TRY(ensure_alias(victim, dir, name));
-  return {};
+  if (victim.upper() != nullptr) return ensure_alias(victim, dir, name);
+  if (!wants_index(victim)) return {};
+  TRY_ASSIGN(const Attr attr,
+             layer(victim.lower_layer).get_attr(*victim.lower));
+  if (attr.nlink < 2) return {};
+  TRY(ensure_upper(victim, Need::kMetadata, hold));
+  return ensure_alias(victim, dir, name);
 }
 
 // The upper reaches an object by a name. If that is the one about to go,

@@ -106,10 +106,8 @@ Result<void> Renamer::may_move(const Mover& mover) {
 Result<void> Renamer::bring_up(const Mover& mover) {
   TRY(core_.ensure_upper(mover.dir, Need::kMetadata, hold_));
   TRY(core_.ensure_upper(mover.node, Need::kMetadata, hold_));
-  if (mover.node.has(kIndexedFlag)) {
-    TRY(core_.ensure_alias(mover.node, mover.dir, mover.name));
-  }
-  return {};
+  if (mover.node.is_dir()) return {};
+  return core_.ensure_alias(mover.node, mover.dir, mover.name);
 }
 
 // Writes on the object what it must say at its new place.

@@ -37,6 +37,6 @@ class Engine {
   std::unique_ptr<overlay::Filesystem> fs_;
 };
 
-inline constexpr overlay::Caller kRoot{};
+inline const overlay::Caller kRoot{};
 
 }  // namespace veneer::testing

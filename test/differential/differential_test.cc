@@ -83,7 +83,7 @@ Variant persistent() {
 // The kernel makes the time stamps and writes data later than it says.
 Variant writeback() {
   Variant variant{.name = "writeback", .arguments = {"--writeback", "on"}};
-  variant.profile.kernel_keeps_times = true;
+  variant.profile.writes_late = true;
   variant.demands.times_survive_remount = false;
   return variant;
 }

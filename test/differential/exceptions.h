@@ -78,11 +78,10 @@ inline bool may_spoil_mtime(const Op& op) {
          (op.flags & O_TMPFILE) != O_TMPFILE;
 }
 
-inline constexpr std::array<Exception, 7> kExceptions = {{
+inline constexpr std::array<Exception, 8> kExceptions = {{
     {"22",
      "a whiteout in a lower directory that is not merged: the kernel passes "
-     "the "
-     "listing through and shows a name that nobody can look up",
+     "the listing through and shows a name that nobody can look up",
      Verdict::kAccept,
      [](const Op& op, const Outcome& subject, const Outcome& reference) {
        return op.kind == OpKind::kReaddir && subject.result >= 0 &&
@@ -127,6 +126,16 @@ inline constexpr std::array<Exception, 7> kExceptions = {{
      [](const Op& op, const Outcome& subject, const Outcome& reference) {
        return op.kind == OpKind::kSeek && subject.note == "directory" &&
               reference.note == "directory";
+     }},
+    {"62",
+     "chown to nobody else by who is not the owner: the FUSE kernel passes it "
+     "on as a change of nothing, the same as before a write that drops set-id "
+     "bits; ours then changes nothing, the kernel says EPERM",
+     Verdict::kAccept,
+     [](const Op& op, const Outcome& subject, const Outcome& reference) {
+       return op.kind == OpKind::kChown && op.uid == -1 && op.gid == -1 &&
+              subject.result >= 0 && reference.result < 0 &&
+              reference.error == EPERM;
      }},
     {"17",
      "a mapping made through a descriptor opened before copy-up: the kernel "

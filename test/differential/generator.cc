@@ -166,9 +166,9 @@ void add_calls(OpGenerator& calls, Script& script, Phase phase,
   }
 }
 
-bool fails_late(const Op& op) {
-  return op.kind == OpKind::kFallocate &&
-         (op.flags & FALLOC_FL_ZERO_RANGE) != 0;
+bool depends_on_flush(const Op& op) {
+  return op.kind == OpKind::kSeek || (op.kind == OpKind::kFallocate &&
+                                      (op.flags & FALLOC_FL_ZERO_RANGE) != 0);
 }
 
 bool is_beyond_markers(const Op& op) {
@@ -213,7 +213,7 @@ Script generate(std::uint64_t seed, const Profile& profile) {
   OpGenerator more(random, world,
                    {.wh_names = wh_names, .drop_caches = profile.drop_caches});
   add_calls(more, script, Phase::kSwap, 0, profile.swap_ops);
-  if (profile.kernel_keeps_times) std::erase_if(script, fails_late);
+  if (profile.writes_late) std::erase_if(script, depends_on_flush);
   if (profile.only_markers) std::erase_if(script, is_beyond_markers);
   return script;
 }

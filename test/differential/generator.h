@@ -21,9 +21,10 @@ struct Profile {
   int compare_every = 50;
   bool wh_names = true;  ///< names that begin .wh., in each fourth seed
   bool drop_caches = false;
-  /// No calls that fail in the server after the kernel has taken note of them:
-  /// with its own time stamps that is the time of a modification.
-  bool kernel_keeps_times = false;
+  /// No calls that a write-back cache answers by its own lights: those that
+  /// fail in the server after the kernel has noted a modification, and the
+  /// search for holes among data that the server has not seen.
+  bool writes_late = false;
   /// Nothing that whiteouts by name cannot do: names of more than 251 bytes,
   /// and lower files with several names that stay one file.
   bool only_markers = false;

@@ -114,8 +114,8 @@ class Linker : public Worker {
     struct statx status{};
     const std::size_t expected = names_.size() + 2;
     const int how = ground.asks_server ? AT_STATX_FORCE_SYNC : 0;
-    if (::statx(AT_FDCWD, (ground.root + "/linked").c_str(), how, STATX_NLINK,
-                &status) != 0 ||
+    if (::statx(AT_FDCWD, (ground.root + "/linked").c_str(), how,
+                STATX_BASIC_STATS, &status) != 0 ||
         status.stx_nlink != expected) {
       ground.complaints.add("linker: nlink " +
                             std::to_string(status.stx_nlink) + " instead of " +

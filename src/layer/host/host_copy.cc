@@ -2,10 +2,11 @@
 //
 // Copies of lower objects on the upper, and the inode index.
 //
-// Order of a copy (design 2.8): data, owner, mode, xattrs, times, marks, sync,
-// publish. Data come first because writing would clear capabilities, mode
-// after owner because chown clears set-id bits, times after all that changes
-// them. In the kernel: fs/overlayfs/copy_up.c.
+// Order of a copy: data, marks, owner, xattrs, mode, times, sync, publish. Data
+// come first because writing would clear capabilities, mode after owner because
+// chown clears set-id bits, and after the xattrs because user.* ones cannot be
+// set on what forbids writing; times after all that changes them. In the
+// kernel: fs/overlayfs/copy_up.c.
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -139,8 +140,8 @@ Result<void> HostUpper::finish_copy(int fd, const CopySpec& spec) {
   if (traits_.privileged) {
     TRY(sys::chown_fd(fd, spec.attr.uid, spec.attr.gid));
   }
-  if (!is_link) TRY(sys::chmod_fd(fd, spec.attr.mode & 07777));
   TRY(copy_xattrs(fd, spec));
+  if (!is_link) TRY(sys::chmod_fd(fd, spec.attr.mode & 07777));
   const timespec times[2] = {spec.attr.atime, spec.attr.mtime};
   TRY(sys::utimens_fd(fd, times));
   if (spec.flags != 0) ignore_error(add_flags(fd, spec.flags));
@@ -194,8 +195,8 @@ Result<StagedPtr> HostUpper::stage(const CopySpec& spec) {
       TRY(sys::truncate_fd(staged->fd(), spec.length));
     }
   }
-  TRY(finish_copy(staged->fd(), spec));
   TRY(write_marks(staged->fd(), spec));
+  TRY(finish_copy(staged->fd(), spec));
   if (spec.sync_data && type == S_IFREG) TRY(sys::fsync_fd(staged->fd()));
   TRY_ASSIGN(const Attr attr, sys::stat_fd(staged->fd()));
   staged->set_node(make_ref<HostNode>(nullptr, std::string(), attr));
@@ -208,7 +209,11 @@ Result<LayerNodeRef> HostUpper::publish(StagedPtr staged, LayerNode& dir_node,
   TRY_ASSIGN(const sys::SharedFd fd, dir(dir_node));
   TRY_ASSIGN(const Attr before, sys::stat_fd(fd->get()));
   const std::string path(name);
-  TRY(entry.move_to(fd->get(), path.c_str()));
+  // A directory that moves is written to itself: its ".." changes.
+  TRY(lifting(fd->get(), [&] {
+    return lifting(entry.fd(),
+                   [&] { return entry.move_to(fd->get(), path.c_str()); });
+  }));
   // Nobody changed this directory, as far as its users can tell.
   const timespec times[2] = {before.atime, before.mtime};
   ignore_error(sys::utimens_fd(fd->get(), times));

@@ -19,6 +19,13 @@ namespace {
 
 constexpr const char* kCapability = "security.capability";
 
+// Only what can be executed has privileges to lose.
+Result<bool> drops_privileges(int fd, const SetAttr& changes) {
+  if (!changes.kill_suid) return false;
+  TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
+  return S_ISREG(attr.mode);
+}
+
 // As setattr_should_drop_suidgid() in the kernel's fs/attr.c.
 Result<void> kill_set_ids(int fd, bool outsider) {
   TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
@@ -44,6 +51,20 @@ Result<sys::UniqueFd> HostUpper::open_writable(LayerNode& node) {
   return fd;
 }
 
+// Likewise for marks of the user's namespace, which count as writing, and for
+// names in a directory that its owner made read-only.
+Result<void> HostUpper::lifting(
+    int fd, const std::function<Result<void>()>& change) {
+  auto done = change();
+  if (done || done.error().code() != EACCES || traits_.privileged) return done;
+  TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
+  if (S_ISLNK(attr.mode)) return done;
+  TRY(sys::chmod_fd(fd, (attr.mode & 07777) | S_IRWXU));
+  done = change();
+  TRY(sys::chmod_fd(fd, attr.mode & 07777));
+  return done;
+}
+
 Result<FileData> HostUpper::open_for_write(LayerNode& node) {
   TRY_ASSIGN(sys::UniqueFd fd, open_writable(node));
   FileData data;
@@ -67,7 +88,8 @@ Result<void> HostUpper::set_attr(LayerNode& node, const SetAttr& changes) {
     TRY(sys::chown_fd(fd.get(), changes.uid.value_or(static_cast<uid_t>(-1)),
                       changes.gid.value_or(static_cast<gid_t>(-1))));
   }
-  if (changes.kill_suid) {
+  TRY_ASSIGN(const bool drops, drops_privileges(fd.get(), changes));
+  if (drops) {
     TRY(kill_set_ids(fd.get(), changes.outsider));
     auto gone = sys::remove_xattr_fd(fd.get(), kCapability);
     if (!gone && gone.error().code() != ENODATA &&
@@ -116,8 +138,10 @@ Result<void> HostUpper::set_mark(LayerNode& node, std::string_view suffix,
                                  std::string_view value) {
   if (!traits_.kernel_form) return Error(EOPNOTSUPP, "mark");
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
-  return sys::set_xattr_fd(
-      fd.get(), own_name(options_.xattrs, suffix).c_str(), value);
+  const std::string name = own_name(options_.xattrs, suffix);
+  return lifting(fd.get(), [&] {
+    return sys::set_xattr_fd(fd.get(), name.c_str(), value);
+  });
 }
 
 Result<Marks> HostUpper::get_marks(LayerNode& node) {
@@ -160,8 +184,10 @@ Result<void> HostUpper::set_protection(LayerNode& node, bool immutable,
     return set_mark(node, kProtattr, encode_protection(immutable, append_only));
   }
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
-  auto gone = sys::remove_xattr_fd(
-      fd.get(), own_name(options_.xattrs, kProtattr).c_str());
+  const std::string name = own_name(options_.xattrs, kProtattr);
+  auto gone = lifting(fd.get(), [&] {
+    return sys::remove_xattr_fd(fd.get(), name.c_str());
+  });
   if (!gone && gone.error().code() != ENODATA) return gone;
   return {};
 }
@@ -188,8 +214,10 @@ Result<void> HostUpper::fill_metacopy(LayerNode& node, const FileData& data,
   const timespec times[2] = {attr.atime, attr.mtime};
   TRY(sys::utimens_fd(fd.get(), times));
   if (sync) TRY(sys::fsync_fd(fd.get()));
-  return sys::remove_xattr_fd(fd.get(),
-                              own_name(options_.xattrs, kMetacopy).c_str());
+  const std::string name = own_name(options_.xattrs, kMetacopy);
+  return lifting(fd.get(), [&] {
+    return sys::remove_xattr_fd(fd.get(), name.c_str());
+  });
 }
 
 Result<void> HostUpper::sync(LayerNode& node, bool data_only) {

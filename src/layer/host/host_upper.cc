@@ -297,7 +297,9 @@ Result<void> HostUpper::unlink(LayerNode& dir_node, Name name, bool whiteout) {
     // A marker beside the entry it will outlive changes nothing: what is here
     // wins over what is below.
     TRY(make_marker(fd->get(), name));
-    return sys::unlink_at(fd->get(), path.c_str());
+    auto gone = sys::unlink_at(fd->get(), path.c_str());
+    if (!gone && gone.error().code() != ENOENT) return gone;
+    return {};
   }
   TRY_ASSIGN(const std::string temporary, work_->make_whiteout());
   auto moved = sys::rename_at(work_->fd(), temporary.c_str(), fd->get(),
@@ -323,8 +325,12 @@ Result<void> HostUpper::remove_dir(LayerNode& dir_node, Name name,
     temporary = work_->fresh_name();
     if (whiteout) TRY(make_marker(fd->get(), name));
   }
-  auto moved = sys::rename_at(fd->get(), path.c_str(), work_->fd(),
-                              temporary.c_str(), flags);
+  TRY_ASSIGN(const sys::UniqueFd victim,
+             sys::open_at(fd->get(), path.c_str(), O_PATH | O_NOFOLLOW));
+  auto moved = lifting(victim.get(), [&] {
+    return sys::rename_at(fd->get(), path.c_str(), work_->fd(),
+                          temporary.c_str(), flags);
+  });
   work_->discard(temporary);
   return moved;
 }
@@ -383,7 +389,9 @@ Result<void> HostUpper::link(LayerNode& node, LayerNode& dir_node, Name name,
   const std::string path(name);
   const bool marker = over_whiteout && has_marker(fd->get(), name);
   if (!over_whiteout || marker) {
-    TRY(sys::link_fd(source.get(), fd->get(), path.c_str()));
+    TRY(lifting(fd->get(), [&] {
+      return sys::link_fd(source.get(), fd->get(), path.c_str());
+    }));
     if (marker) drop_marker(fd->get(), name);
     return {};
   }

@@ -103,6 +103,7 @@ class HostUpper : public HostReads<UpperLayer> {
     return tree_.open(host(node), O_PATH | O_NOFOLLOW);
   }
   Result<sys::UniqueFd> open_writable(LayerNode& node);
+  Result<void> lifting(int fd, const std::function<Result<void>()>& change);
   Result<void> set_mark(LayerNode& node, std::string_view suffix,
                         std::string_view value);
   Result<Child> created(HostNode& dir, int dir_fd, Name name,

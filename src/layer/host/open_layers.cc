@@ -41,12 +41,17 @@ std::array<std::uint8_t, 16> uuid_of(int readable) {
   return uuid ? *uuid : std::array<std::uint8_t, 16>{};
 }
 
-// What the upper says of itself: "kernel", "dotwh", or "" where nothing.
+// What the layer says of itself: "kernel", "dotwh", or "" where nothing. One
+// that the kernel has written to says so by its own marks on the root.
 std::string recorded_form(int root, XattrNamespace ns) {
   if (ns != XattrNamespace::kNone) {
     const auto form =
         sys::get_xattr_fd(root, own_name(ns, kForm).c_str());
     if (form && *form) return **form;
+    for (const std::string_view mark : {kOrigin, kImpure, kUuid}) {
+      const auto value = sys::get_xattr_fd(root, own_name(ns, mark).c_str());
+      if (value && *value) return "kernel";
+    }
   }
   const auto marker = sys::find_at(root, kFormMarker);
   return marker && *marker ? "dotwh" : "";

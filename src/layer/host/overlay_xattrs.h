@@ -35,6 +35,7 @@ inline constexpr std::string_view kMetacopy = "metacopy";
 inline constexpr std::string_view kOrigin = "origin";
 inline constexpr std::string_view kImpure = "impure";
 inline constexpr std::string_view kNlink = "nlink";
+inline constexpr std::string_view kUuid = "uuid";
 inline constexpr std::string_view kUpper = "upper";
 inline constexpr std::string_view kProtattr = "protattr";
 inline constexpr std::string_view kNumber = "veneer.ino";

@@ -48,8 +48,15 @@ Result<void> remove_entry(int top, int dir, const std::string& name,
   }
   auto removed = sys::remove_dir_at(dir, name.c_str());
   if (removed || removed.error().code() != ENOTEMPTY) return removed;
+  TRY_ASSIGN(const sys::UniqueFd path,
+             sys::open_at(dir, name.c_str(), O_PATH | O_DIRECTORY));
+  TRY_ASSIGN(const Attr attr, sys::stat_fd(path.get()));
+  if ((attr.mode & S_IRWXU) != S_IRWXU) {
+    // It may be shut even for its owner.
+    ignore_error(sys::chmod_fd(path.get(), (attr.mode & 07777) | S_IRWXU));
+  }
   TRY_ASSIGN(const sys::UniqueFd sub,
-             sys::open_at(dir, name.c_str(), O_RDONLY | O_DIRECTORY));
+             sys::reopen(path.get(), O_RDONLY | O_DIRECTORY));
   std::vector<std::string> names;
   TRY(sys::read_dir(sub.get(), [&](std::string_view entry, std::uint64_t,
                                    std::uint8_t) { names.emplace_back(entry); }));

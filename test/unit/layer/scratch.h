@@ -14,7 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "layer/host/open_layers.h"
 #include "layer/host/work_dir.h"
 #include "sys/fault.h"
 #include "sys/fd.h"
@@ -37,6 +38,11 @@ int code_of(const Result<T>& result) {
 }
 
 inline bool is_root() { return ::geteuid() == 0; }
+
+inline std::string form_name(
+    const ::testing::TestParamInfo<layer::WhiteoutForm>& info) {
+  return info.param == layer::WhiteoutForm::kKernel ? "Kernel" : "DotWh";
+}
 
 class Scratch : public ::testing::Test {
  protected:

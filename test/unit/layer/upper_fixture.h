@@ -78,11 +78,6 @@ class UpperFixture : public Scratch,
   std::unique_ptr<UpperLayer> upper_;
 };
 
-inline std::string form_name(
-    const ::testing::TestParamInfo<layer::WhiteoutForm>& info) {
-  return info.param == layer::WhiteoutForm::kKernel ? "Kernel" : "DotWh";
-}
-
 #define VENEER_IN_BOTH_FORMS(suite)                                     \
   INSTANTIATE_TEST_SUITE_P(                                             \
       Form, suite,                                                      \

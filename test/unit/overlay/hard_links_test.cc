@@ -147,6 +147,30 @@ TEST_F(HardLinksTest, SymbolicLinksAndFifosHaveSeveralNamesToo) {
   EXPECT_EQ(attr_of("p3").mtime.tv_sec, 7);
 }
 
+TEST_F(HardLinksTest, CopyUpThatFailedHalfWayCanBeTriedAgain) {
+  for (std::uint64_t n = 1; n < 40; ++n) {
+    close();
+    std::filesystem::remove_all(path("upper"));
+    std::filesystem::remove_all(path("upper.work"));
+    open();
+    at("a");
+    at("b");
+    sys::fault::arm_error(n, ENOSPC);
+    const int code = put("a", "T");
+    sys::fault::disarm();
+    if (code == 0) {
+      EXPECT_GT(n, 5U);
+      return;
+    }
+    EXPECT_EQ(code, ENOSPC) << n;
+    EXPECT_EQ(put("b", "T"), 0) << "after change " << n;
+    expect_one_file({"a", "b", "d/c"}, 3, "Text");
+    remount();
+    expect_one_file({"a", "b", "d/c"}, 3, "Text");
+  }
+  ADD_FAILURE() << "never done";
+}
+
 // --- Files of the upper -----------------------------------------------------
 
 TEST_F(HardLinksTest, UpperFileHasAsManyNamesAsItHas) {
@@ -235,11 +259,7 @@ TEST_P(NoIndexTest, EachNameCanBeOverwrittenAndExchanged) {
 INSTANTIATE_TEST_SUITE_P(Form, NoIndexTest,
                          ::testing::Values(WhiteoutForm::kKernel,
                                            WhiteoutForm::kDotWh),
-                         [](const auto& info) {
-                           return info.param == WhiteoutForm::kKernel
-                                      ? "Kernel"
-                                      : "DotWh";
-                         });
+                         veneer::testing::form_name);
 
 }  // namespace
 }  // namespace veneer::overlay

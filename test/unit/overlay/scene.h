@@ -101,7 +101,8 @@ class Scene : public Scratch {
   }
   bool has(std::string_view where) {
     const auto id = find(where);
-    EXPECT_TRUE(id || id.error().code() == ENOENT)
+    EXPECT_TRUE(id || id.error().code() == ENOENT ||
+                id.error().code() == ENOTDIR)
         << where << ": " << id.error().message();
     return bool(id);
   }

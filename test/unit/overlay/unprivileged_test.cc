@@ -168,6 +168,48 @@ TEST_F(UnprivilegedTest, FileThatForbidsWritingIsWrittenByItsOwner) {
   });
 }
 
+TEST_F(UnprivilegedTest, WhatForbidsWritingIsCopiedMarkedAndMoved) {
+  as_nobody([&] {
+    write("lower/shut/f", "text", 0444);
+    write("lower/shut/g", "text", 0444);
+    set_xattr("lower/shut", "user.k", "v");
+    ASSERT_EQ(::chmod(path("lower/shut").c_str(), 0555), 0);
+    open();
+
+    // A program that has it open goes on writing.
+    EXPECT_EQ(put("shut/f", "T"), 0);
+    EXPECT_EQ(chmod("shut/g", 0400), 0);
+    EXPECT_EQ(put("shut/g", "T"), 0);
+    EXPECT_EQ(rename("shut", "moved"), 0);
+    EXPECT_EQ(attr_of("moved").mode & 0777, 0555U);
+    remount();
+    EXPECT_EQ(content("moved/f"), "Text");
+    EXPECT_EQ(content("moved/g"), "Text");
+    EXPECT_EQ(attr_of("moved").mode & 0777, 0555U);
+    EXPECT_EQ(attr_of("moved/f").mode & 0777, 0444U);
+    EXPECT_EQ(attr_of("moved/g").mode & 0777, 0400U);
+    EXPECT_EQ(xattr("upper/moved", "user.k"), "v");
+    for (const char* name : {"upper/moved", "lower/shut"}) {
+      ::chmod(path(name).c_str(), 0755);
+    }
+  });
+}
+
+TEST_F(UnprivilegedTest, ReadOnlyDirectoryCanBeRemoved) {
+  as_nobody([&] {
+    write("lower/d/f", "text");
+    open();
+    ASSERT_EQ(remove("d/f"), 0);
+    ASSERT_EQ(chmod("d", 0555), 0);
+
+    EXPECT_EQ(remove_directory("d"), 0);
+    EXPECT_FALSE(has("d"));
+    remount();
+    EXPECT_FALSE(has("d"));
+    EXPECT_THAT(names_in("upper.work/work"), IsEmpty());
+  });
+}
+
 TEST_F(UnprivilegedTest, LayersThatMayNotBeEnteredAreRefused) {
   if (!is_root()) GTEST_SKIP() << "needs root: makes another user's directory";
   make_dir("shut", 0700);
