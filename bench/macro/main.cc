@@ -3,8 +3,9 @@
 // macro_bench: overlays measured against each other, through real mounts.
 //
 //   macro_bench [--quick] [--seconds N] [--only STAGE] [--markdown]
-//               [--json FILE] [--micro FILE] --veneer PROGRAM
+//               [--json FILE] [--micro FILE]
 //
+// The program under measurement is named by the environment: VENEER_BIN.
 // Rounds go on until the time is up; at least three are done. --json keeps
 // every number, with the kernel's version and the number of processors, and
 // with --micro those of micro_bench's own JSON too. docs/performance.md says
@@ -63,13 +64,12 @@ std::optional<Options> parse(int argc, char** argv) {
       options.json_file = value;
     } else if (word == "--micro") {
       options.micro_file = value;
-    } else if (word == "--veneer") {
-      options.program = value;
     } else {
       return std::nullopt;
     }
   }
-  if (options.program.empty()) return std::nullopt;
+  const char* const program = std::getenv("VENEER_BIN");
+  if (program != nullptr) options.program = program;
   return options;
 }
 
@@ -181,7 +181,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr,
                "usage: macro_bench [--quick] [--seconds N] [--only STAGE]\n"
                "                   [--markdown] [--json FILE] [--micro FILE]\n"
-               "                   --veneer PROGRAM\n");
+               "VENEER_BIN names the program.\n");
     return 2;
   }
   return veneer::bench::run_isolated([&](const std::string& scratch) {

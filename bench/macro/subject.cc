@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -56,7 +57,9 @@ Subject veneer_with(std::string name, const std::string& program,
   Subject subject;
   subject.name = std::move(name);
   subject.is_veneer = true;
-  if (program.empty()) subject.missing = "not built";
+  if (::access(program.c_str(), X_OK) != 0) {
+    subject.missing = "VENEER_BIN does not name it";
+  }
   subject.mount = [program, options = std::move(options)](const Place& place) {
     std::vector<std::string> argv{program, "mount"};
     for (const std::string& lower : place.lowers) {

@@ -99,6 +99,8 @@ TEST_P(MountCommandTest, MountTakesAStackAsItsSource) {
 TEST_P(MountCommandTest, MountTakesTheLowersFromTheOptions) {
   prepare_file();
   install_helper();
+  // mount(8) makes a path of a source that happens to be a file here.
+  ASSERT_EQ(::chdir("/"), 0);
 
   for (const char* const source : {"none", "overlay", "veneer"}) {
     const Finished end =

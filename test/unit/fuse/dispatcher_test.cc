@@ -75,7 +75,7 @@ TEST_F(DispatcherTest, WithTimeoutZeroAbsenceIsNotRemembered) {
   EXPECT_EQ(look_up("nothing").error, ENOENT);
 }
 
-TEST_F(DispatcherTest, ForgottenNodesLeaveMemory) {
+TEST_F(DispatcherTest, ForgottenNodesLingerForFileHandles) {
   serve({{"file", "hello"}});
   const std::size_t before = nodes_in_memory();
   const std::uint64_t node = node_of("file");
@@ -87,7 +87,9 @@ TEST_F(DispatcherTest, ForgottenNodesLeaveMemory) {
   send(FUSE_FORGET, node, raw_bytes(two));
   look_up("nothing");  // has been answered, so the message before it as well
 
-  EXPECT_EQ(nodes_in_memory(), before);
+  EXPECT_EQ(nodes_in_memory(), before + 1);
+  EXPECT_EQ(ask(FUSE_LOOKUP, node, with_nul(".")).as<fuse_entry_out>().nodeid,
+            node);
 }
 
 TEST_F(DispatcherTest, DotAndDotDotNameTheNodeAndItsParent) {
