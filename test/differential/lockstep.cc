@@ -92,6 +92,7 @@ class Match {
   std::array<std::unique_ptr<Executor>, 2> executors_;
   std::array<Snapshot, 2> shown_;
   std::unique_ptr<Comparer> comparer_;
+  std::int64_t started_ = 0;
   std::vector<std::map<std::string, std::string>> lowers_before_;
   std::string stage_;
   bool ended_ = false;
@@ -233,8 +234,10 @@ Complaint Match::after_remount() {
 Complaint Match::after_swap() {
   const std::int64_t forever = 0;
   Comparer fresh(pairing_.subject->demands(), forever);
-  comparer_ = std::make_unique<Comparer>(pairing_.subject->demands(),
-                                         std::time(nullptr));
+  // What was changed before the swap was changed on both sides, each in its
+  // own moment, however long ago that is on a slow machine.
+  comparer_ =
+      std::make_unique<Comparer>(pairing_.subject->demands(), started_);
   const std::array<Snapshot, 2> now = {look(0), look(1)};
   if (auto problem = fresh.compare(now[0], shown_[1])) {
     return "the subject on the reference's upper: " + *problem;
@@ -272,8 +275,9 @@ std::string Match::play() {
   };
   stage("build", [&] { return arena_.build(script_, host_.fd()); });
   lowers_before_ = arena_.lower_state(host_.fd());
-  comparer_ = std::make_unique<Comparer>(pairing_.subject->demands(),
-                                         std::time(nullptr));
+  started_ = std::time(nullptr);
+  comparer_ =
+      std::make_unique<Comparer>(pairing_.subject->demands(), started_);
   stage("mount", [&] { return mount(false); });
   stage("fresh", [&] { return compare_trees(); });
   stage("main", [&] { return lines(Phase::kMain); });
