@@ -234,6 +234,8 @@ std::optional<std::string> Comparer::compare_again(
   if (difference) return difference;
   for (std::size_t i = 0; i < now.size(); ++i) {
     if (!demands_.numbers_survive_remount) break;
+    const bool linked = !now[i].stat.is_dir() && now[i].stat.nlink > 1;
+    if (linked && !demands_.link_numbers_survive_remount) continue;
     if (now[i].stat.ino == before[i].stat.ino) continue;
     return "st_ino of /" + escape(now[i].path) + " is now another one";
   }

@@ -49,8 +49,9 @@ struct Demands {
   bool d_ino_is_st_ino = false;
   bool numbers_live_on = true;  ///< a number is not given to a later object
   bool numbers_survive_remount = true;
-  bool times_survive_remount = true;  ///< to the nanosecond
-  bool shares_kernel_defects = true;  ///< those listed in exceptions.h
+  bool link_numbers_survive_remount = true;  ///< of files with several names
+  bool times_survive_remount = true;         ///< to the nanosecond
+  bool shares_kernel_defects = true;         ///< those listed in exceptions.h
 };
 
 /// The result as a number, or the name of the errno.

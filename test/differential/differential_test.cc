@@ -40,6 +40,7 @@ struct Variant {
                      .d_ino_is_st_ino = true,
                      .numbers_live_on = true,
                      .numbers_survive_remount = true,
+                     .link_numbers_survive_remount = true,
                      .times_survive_remount = true,
                      .shares_kernel_defects = false};
   bool swap_uppers = true;
@@ -72,11 +73,13 @@ Variant dotwh() {
   return variant;
 }
 
-// Numbers are made from paths, so a path used again has its number again.
+// Numbers are made from paths: a path used again has its number again, and of a
+// file with several names it is the one met first that counts.
 Variant persistent() {
   Variant variant{.name = "persistent",
                   .arguments = {"--inode-mode", "persistent"}};
   variant.demands.numbers_live_on = false;
+  variant.demands.link_numbers_survive_remount = false;
   return variant;
 }
 

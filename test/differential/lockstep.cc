@@ -72,6 +72,7 @@ class Match {
   Complaint after_swap();
   Complaint lowers_intact() const;
   bool subject_may_refuse(const Op& op, const Outcome& answer);
+  bool subject_alone_may_run(const Op& op);
 
   Snapshot look(int side) const {
     Snapshot tree = snapshot_of(roots_.at(static_cast<std::size_t>(side))->fd(),
@@ -160,12 +161,18 @@ Outcome Match::run_on_reference(const Op& op) {
   return answer;
 }
 
+// Where the reference is spared a call, the subject runs it only if nothing of
+// it remains in the tree: another name of the file would show a difference.
+bool Match::subject_alone_may_run(const Op& op) {
+  if (pairing_.subject->demands().shares_kernel_defects) return false;
+  const Outcome held = executors_[0]->run({.kind = OpKind::kStat, .fd = op.fd});
+  return held.stat && (held.stat->is_dir() || held.stat->nlink == 0);
+}
+
 Complaint Match::line(const Op& op) {
   if (op.fd != kNone &&
       damages_reference(op, executors_[1]->holds_removed_special(op.fd))) {
-    if (!pairing_.subject->demands().shares_kernel_defects) {
-      executors_[0]->run(op);
-    }
+    if (subject_alone_may_run(op)) executors_[0]->run(op);
     executors_[0]->close_slot(op.fd);
     executors_[1]->close_slot(op.fd);
     return std::nullopt;
@@ -236,8 +243,7 @@ Complaint Match::after_swap() {
   Comparer fresh(pairing_.subject->demands(), forever);
   // What was changed before the swap was changed on both sides, each in its
   // own moment, however long ago that is on a slow machine.
-  comparer_ =
-      std::make_unique<Comparer>(pairing_.subject->demands(), started_);
+  comparer_ = std::make_unique<Comparer>(pairing_.subject->demands(), started_);
   const std::array<Snapshot, 2> now = {look(0), look(1)};
   if (auto problem = fresh.compare(now[0], shown_[1])) {
     return "the subject on the reference's upper: " + *problem;
@@ -276,8 +282,7 @@ std::string Match::play() {
   stage("build", [&] { return arena_.build(script_, host_.fd()); });
   lowers_before_ = arena_.lower_state(host_.fd());
   started_ = std::time(nullptr);
-  comparer_ =
-      std::make_unique<Comparer>(pairing_.subject->demands(), started_);
+  comparer_ = std::make_unique<Comparer>(pairing_.subject->demands(), started_);
   stage("mount", [&] { return mount(false); });
   stage("fresh", [&] { return compare_trees(); });
   stage("main", [&] { return lines(Phase::kMain); });

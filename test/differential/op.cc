@@ -65,7 +65,7 @@ struct FlagName {
   std::int64_t bits;
 };
 // O_TMPFILE contains O_DIRECTORY and must be looked for first.
-constexpr std::array<FlagName, 11> kOpenFlags = {{{"O_TMPFILE", O_TMPFILE},
+constexpr std::array<FlagName, 12> kOpenFlags = {{{"O_TMPFILE", O_TMPFILE},
                                                   {"O_RDWR", O_RDWR},
                                                   {"O_WRONLY", O_WRONLY},
                                                   {"O_CREAT", O_CREAT},
@@ -75,14 +75,15 @@ constexpr std::array<FlagName, 11> kOpenFlags = {{{"O_TMPFILE", O_TMPFILE},
                                                   {"O_DIRECTORY", O_DIRECTORY},
                                                   {"O_NOFOLLOW", O_NOFOLLOW},
                                                   {"O_PATH", O_PATH},
-                                                  {"O_NONBLOCK", O_NONBLOCK}}};
+                                                  {"O_NONBLOCK", O_NONBLOCK},
+                                                  {"O_RDONLY", O_RDONLY}}};
 
 std::string format_flags(const Op& op) {
   if (op.kind != OpKind::kOpen) return std::to_string(op.flags);
   std::string text;
   std::int64_t rest = op.flags;
   for (const FlagName& flag : kOpenFlags) {
-    if ((rest & flag.bits) != flag.bits) continue;
+    if (flag.bits == 0 || (rest & flag.bits) != flag.bits) continue;
     rest &= ~flag.bits;
     text += (text.empty() ? "" : "|");
     text += flag.name;
