@@ -74,6 +74,10 @@ Features decide_features(const CacheOptions& options, std::uint64_t capable) {
   features.unwanted |=
       FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_SPLICE_READ;
 
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+  features.wanted |= FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
+#endif
+
   const auto choose = [&features](bool on, std::uint64_t flags) {
     (on ? features.wanted : features.unwanted) |= flags;
   };
@@ -113,6 +117,14 @@ void CachePolicy::negotiate(fuse_conn_info& connection) {
 
 bool CachePolicy::uses_writeback() const {
   return (features_ & FUSE_CAP_WRITEBACK_CACHE) != 0;
+}
+
+bool CachePolicy::direct_writes() const {
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+  return (features_ & FUSE_CAP_DIRECT_IO_ALLOW_MMAP) != 0 && !uses_writeback();
+#else
+  return false;
+#endif
 }
 
 bool CachePolicy::uses_io_uring() const {

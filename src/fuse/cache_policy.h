@@ -62,6 +62,12 @@ class CachePolicy {
   bool zero_message_open() const { return zero_message_open_; }
   bool zero_message_opendir() const { return zero_message_opendir_; }
 
+  /// A descriptor that can only write passes the page cache by. Small files
+  /// get nothing from a page that is not full, and a write through the cache
+  /// first asks for security.capability. Only where the kernel drops the pages
+  /// that such a write makes stale (Linux 6.6).
+  bool direct_writes() const;
+
   /// What came of the negotiation, in FUSE_CAP_ bits.
   std::uint64_t features() const { return features_; }
   bool uses_writeback() const;

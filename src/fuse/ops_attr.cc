@@ -64,7 +64,8 @@ void Dispatcher::setattr(Reply& reply, std::uint64_t id, struct stat* value,
   SetAttr changes = to_set_attr(*value, to_set);
   // ftruncate(2), which comes with a handle, and O_TRUNC touch the file even if
   // it has that size; truncate(2) does not, but to nothing it looks the same.
-  if (changes.size && !changes.mtime && (info != nullptr || *changes.size == 0)) {
+  if (changes.size && !changes.mtime &&
+      (info != nullptr || *changes.size == 0)) {
     changes.mtime = now();
   }
   if (!changes.any()) return clear_privileges(reply, id);

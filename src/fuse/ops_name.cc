@@ -2,6 +2,8 @@
 //
 // Messages about names: what they lead to, how they come and go.
 
+#include <fcntl.h>
+
 #include <cstring>
 
 #include "fuse/dispatcher.h"
@@ -72,6 +74,8 @@ void Dispatcher::link(Reply& reply, std::uint64_t id, std::uint64_t dir,
 
 void Dispatcher::create(Reply& reply, std::uint64_t dir, const char* name,
                         mode_t mode, fuse_file_info* info) {
+  const bool only_writes = (info->flags & O_ACCMODE) == O_WRONLY;
+  info->direct_io = only_writes && context_.cache.direct_writes();
   reply.created(filesystem_.make(reply.caller(), node(dir), name,
                                  with_type(S_IFREG, mode), 0, {}),
                 *info);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "fuse/library.h"
+#include "fuse/read_ahead.h"
 #include "session/machine.h"
 #include "session/unmount.h"
 #include "sys/mount.h"
@@ -100,6 +101,9 @@ std::size_t open_files_for(std::size_t layers) {
   return std::clamp((all - std::min(all, taken)) / 4, kLeast, kMost);
 }
 
+// What a large tree in use comes to: directories, files, pins.
+constexpr std::uint64_t kUsualOpenFiles = 8192;
+
 Result<bool> decide_io_uring(Choice choice) {
   const bool possible =
       fuse::library_has_io_uring() && is_fuse_io_uring_enabled();
@@ -144,6 +148,8 @@ OverlaySession::OverlaySession(Config config, ServerKind kind) {
 Result<std::unique_ptr<OverlaySession>> OverlaySession::start(Config config,
                                                               ServerKind kind) {
   make_absolute(config);
+  ignore_error(sys::raise_open_files_limit());
+  sys::reserve_descriptors(kUsualOpenFiles);
   std::unique_ptr<OverlaySession> session(
       new OverlaySession(std::move(config), kind));
   session->thread_ = std::thread([self = session.get()] { self->live(); });
@@ -154,6 +160,7 @@ Result<std::unique_ptr<OverlaySession>> OverlaySession::start(Config config,
     return session->outcome_.error();
   }
   lock.unlock();
+  ignore_error(fuse::widen_read_ahead(session->plan().mount_point.path));
   return session;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -41,6 +42,16 @@ Result<std::uint64_t> raise_open_files_limit() {
     }
   }
   return limit.rlim_cur;
+}
+
+void reserve_descriptors(std::uint64_t count) {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto last = std::min<std::uint64_t>(count, limit.rlim_cur) - 1;
+  const UniqueFd any(::open("/", O_PATH | O_CLOEXEC));
+  // The table does not shrink when this one is closed.
+  UniqueFd(::fcntl(any.get(), F_DUPFD_CLOEXEC,
+                   static_cast<int>(std::min<std::uint64_t>(last, 1u << 20))));
 }
 
 Result<Forked> fork_daemon() {

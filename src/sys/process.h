@@ -28,6 +28,12 @@ namespace veneer::sys {
 /// returns the limit now in force.
 Result<std::uint64_t> raise_open_files_limit();
 
+/// Makes room for descriptors up to `count`, or the limit. The kernel's table
+/// doubles as it fills, and in a process with threads each time takes an RCU
+/// grace period, some 10 ms in which whoever opened a file stands still: so
+/// this is for before there are any.
+void reserve_descriptors(std::uint64_t count);
+
 /// The two sides of a fork.
 class Forked {
  public:

@@ -10,6 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <limits>
+#include <string>
+
 namespace veneer::sys {
 namespace {
 
@@ -74,6 +78,36 @@ TEST(Limits, OpenFilesGoUpToTheHardLimit) {
   ASSERT_TRUE(limit);
   EXPECT_EQ(*limit, now.rlim_cur);
   EXPECT_EQ(now.rlim_cur, now.rlim_max);
+}
+
+// The size of this process's table of descriptors.
+int table_size() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "FDSize:") {
+      int size = 0;
+      status >> size;
+      return size;
+    }
+  }
+  return 0;
+}
+
+TEST(Limits, TheTableOfDescriptorsHasRoomBeforeItIsNeeded) {
+  ASSERT_TRUE(raise_open_files_limit());
+
+  reserve_descriptors(1000);
+
+  EXPECT_GE(table_size(), 1000);
+}
+
+TEST(Limits, NoMoreRoomIsMadeThanTheLimitAllows) {
+  const auto limit = raise_open_files_limit();
+  ASSERT_TRUE(limit);
+
+  reserve_descriptors(std::numeric_limits<std::uint64_t>::max());
+
+  EXPECT_GE(table_size(), static_cast<int>(*limit));
 }
 
 }  // namespace
