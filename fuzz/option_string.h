@@ -8,18 +8,15 @@
 #pragma once
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "require.h"
 #include "session/options.h"
 
 namespace veneer::fuzz {
 
 inline void check_option_string(std::string_view text) {
-  const auto require = [](bool holds) {
-    if (!holds) std::abort();
-  };
   session::Config config;
   const auto applied = session::apply_option_string(text, config);
   if (!applied) {
@@ -34,8 +31,7 @@ inline void check_option_string(std::string_view text) {
   // Splitting loses nothing but the separators.
   for (const char separator : {',', ':'}) {
     std::string joined;
-    for (const std::string& part :
-         session::split_unescaped(text, separator)) {
+    for (const std::string& part : session::split_unescaped(text, separator)) {
       joined.append(part).push_back(separator);
     }
     joined.pop_back();

@@ -7,19 +7,17 @@
 
 #pragma once
 
-#include <cstdlib>
+#include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
 #include "layer/host/acl.h"
 #include "layer/host/origin_record.h"
 #include "layer/host/overlay_xattrs.h"
+#include "require.h"
 
 namespace veneer::fuzz {
-
-inline void require(bool holds) {
-  if (!holds) std::abort();
-}
 
 inline void check_redirect(std::string_view bytes) {
   if (!layer::is_valid_redirect(bytes)) return;
@@ -30,18 +28,19 @@ inline void check_redirect(std::string_view bytes) {
   for (bool more = true; more;) {
     const std::size_t slash = bytes.find('/');
     const std::string_view name = bytes.substr(0, slash);
-    require(!name.empty() && name != "." && name != ".." &&
-            name.size() <= 255);
+    require(!name.empty() && name != "." && name != ".." && name.size() <= 255);
     more = slash != bytes.npos;
     if (more) bytes.remove_prefix(slash + 1);
   }
 }
 
 inline void check_marks(std::string_view bytes) {
+  constexpr std::array kSuffixes = {
+      layer::kOpaque, layer::kRedirect, layer::kMetacopy,
+      layer::kOrigin, layer::kImpure,   layer::kNlink,
+      layer::kNumber, layer::kBase,     layer::kProtattr};
   Marks marks;
-  for (const std::string_view suffix :
-       {layer::kOpaque, layer::kRedirect, layer::kMetacopy, layer::kOrigin,
-        layer::kImpure, layer::kNlink, layer::kProtattr, layer::kNumber}) {
+  for (const std::string_view suffix : kSuffixes) {
     require(layer::decode_mark(suffix, bytes, marks));
   }
   require(!marks.whiteout);
@@ -58,7 +57,7 @@ inline void check_marks(std::string_view bytes) {
   // As a suffix it is a mark only if it is one of those.
   Marks none;
   const bool is_mark = layer::decode_mark(bytes, "y", none);
-  require(!is_mark || bytes.size() <= layer::kNumber.size());
+  require(is_mark == (std::ranges::find(kSuffixes, bytes) != kSuffixes.end()));
 }
 
 inline void check_names(std::string_view bytes) {

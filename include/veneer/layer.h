@@ -50,12 +50,12 @@ using LayerNodeRef = Ref<LayerNode>;
 
 /// What a layer says about an object beyond what stat(2) would.
 struct Marks {
-  bool whiteout = false;   ///< the name is deleted here; nothing else holds
-  bool opaque = false;     ///< directory: layers below do not show through
-  bool metacopy = false;   ///< regular file: the data are in a lower layer
-  bool impure = false;     ///< directory: may hold objects with `number`
-  bool indexed = false;    ///< reached through, or linked in, the inode index
-  bool no_xattrs = false;  ///< known to have no user-visible xattr at all
+  bool whiteout = false;     ///< the name is deleted here; nothing else holds
+  bool opaque = false;       ///< directory: layers below do not show through
+  bool metacopy = false;     ///< regular file: the data are in a lower layer
+  bool impure = false;       ///< directory: may hold objects with `number`
+  bool indexed = false;      ///< reached through, or linked in, the inode index
+  bool no_xattrs = false;    ///< known to have no user-visible xattr at all
   bool default_acl = false;  ///< directory: new entries inherit an ACL
   bool immutable = false;    ///< protattr 'i'
   bool append_only = false;  ///< protattr 'a'
@@ -67,6 +67,8 @@ struct Marks {
   std::optional<std::uint64_t> number;
   /// Identity record of the lower object this one was copied from.
   std::optional<std::string> origin;
+  /// What that object was like then, for telling whether it was changed since.
+  std::optional<std::string> base_state;
   /// Link count relative to the upper's ('U') or the lower's ('L') own.
   struct Nlink {
     bool of_upper = true;
@@ -96,8 +98,8 @@ struct Child {
 
 struct DirEntry {
   Name name;
-  std::uint64_t ino = 0;   ///< the layer's own number
-  std::uint8_t type = 0;   ///< DT_*
+  std::uint64_t ino = 0;  ///< the layer's own number
+  std::uint8_t type = 0;  ///< DT_*
   bool whiteout = false;
 };
 
@@ -115,15 +117,16 @@ class Layer {
   /// Calls `sink` for each entry, in no order; "." and ".." left out. Markers
   /// that are entries of their own are reported as whiteouts of their name.
   virtual Result<void> read_dir(
-      const LayerNode& dir, const std::function<void(const DirEntry&)>& sink) = 0;
+      const LayerNode& dir,
+      const std::function<void(const DirEntry&)>& sink) = 0;
 
   virtual Result<Attr> get_attr(const LayerNode& node) = 0;
   virtual Result<std::string> read_link(const LayerNode& node) = 0;
 
   /// Xattrs as a user sees them: the overlay's own are neither listed nor
   /// found, and one escaped by a nested overlay is unescaped once.
-  virtual Result<std::optional<std::string>> get_xattr(const LayerNode& node,
-                                                       const std::string& name) = 0;
+  virtual Result<std::optional<std::string>> get_xattr(
+      const LayerNode& node, const std::string& name) = 0;
   /// Names, each ended by NUL.
   virtual Result<std::string> list_xattrs(const LayerNode& node) = 0;
 
@@ -160,20 +163,20 @@ struct NewObject {
   uid_t uid = 0;
   gid_t gid = 0;
   dev_t rdev = 0;
-  std::string target;  ///< of a symbolic link
+  std::string target;                   ///< of a symbolic link
   std::optional<std::uint64_t> number;  ///< to record, in persistent mode
 };
 
 /// A copy of a lower object, to be published on the upper.
 struct CopySpec {
-  Attr attr;                 ///< type, owner, mode, times, rdev
-  std::string target;        ///< of a symbolic link
+  Attr attr;           ///< type, owner, mode, times, rdev
+  std::string target;  ///< of a symbolic link
   std::vector<std::pair<std::string, std::string>> xattrs;  ///< user's view
   std::optional<FileData> data;  ///< none: no data are copied
   std::uint64_t length = 0;      ///< the size the copy gets
-  bool metacopy = false;     ///< mark: data stay below
+  bool metacopy = false;         ///< mark: data stay below
   std::optional<std::string> redirect;
-  std::string origin;        ///< record, "" where not encodable
+  std::string origin;  ///< record, "" where not encodable
   std::optional<std::uint64_t> number;
   std::optional<Marks::Nlink> nlink;  ///< of a copy that goes to the index
   bool immutable = false;
@@ -208,7 +211,7 @@ struct RenameHow {
   bool leave_whiteout = false;  ///< a layer below has the old name
   bool over_whiteout = false;   ///< a whiteout stands at the new name
   bool exchange = false;
-  bool directory = false;       ///< the moved object is one
+  bool directory = false;  ///< the moved object is one
 };
 
 /// The writable layer. Each method is one commit point: after a crash the
@@ -231,8 +234,7 @@ class UpperLayer : public Layer {
   virtual Result<void> unlink(LayerNode& dir, Name name, bool whiteout) = 0;
   /// The same for a directory that is empty to the user; whiteouts inside it
   /// go with it.
-  virtual Result<void> remove_dir(LayerNode& dir, Name name,
-                                  bool whiteout) = 0;
+  virtual Result<void> remove_dir(LayerNode& dir, Name name, bool whiteout) = 0;
   /// Hides `name`, which the upper does not have.
   virtual Result<void> add_whiteout(LayerNode& dir, Name name) = 0;
 

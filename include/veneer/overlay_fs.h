@@ -9,10 +9,11 @@
 //     return 1;
 //   }
 //   std::ofstream(overlay.handle().mount_point() / "hello.txt") << "world";
-//   auto done = overlay.overlay_action(veneer::OverlayAction::Preserve);
+//   auto done = overlay.overlay_action(veneer::OverlayAction::Commit);
 //
-// The tree given as `lower` is never written, by no method and on no path.
-// What programs change under the mount point goes to the upper directory.
+// The tree given as `lower` is never written while the overlay is mounted: what
+// programs change under the mount point goes to the upper directory. Only a
+// commit, which is asked for, writes to it.
 //
 // Paths that are not set follow from the first lower directory L, without
 // slashes at its end: the upper is L.upper, the work directory L.work and the
@@ -30,10 +31,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "veneer/change.h"
 #include "veneer/result.h"
 
 namespace veneer {
@@ -142,18 +146,44 @@ class OverlayFS {
   ///   Fails  EBUSY   files under the mount point are in use; still mounted
   Result<void> umount();
 
+  /// What is changed against the lower directories. While mounted: what has
+  /// reached the upper directory by now. Costs as much as there are changes.
+  ///   Fails  ENOENT  a lower directory, or the upper, is gone
+  ///          EBUSY   mounted over the lower directory itself, which cannot be
+  ///                  seen now
+  ///          EINPROGRESS  an action was interrupted: call it again
+  Result<std::vector<Change>> changes() const;
+
+  /// Called now and then while overlay_action() and changes() work, on the
+  /// thread that called them; false asks to stop, which fails with ECANCELED:
+  /// nothing is lost, and the same action goes on. Must not call this object.
+  void set_progress(std::function<bool(const Progress&)> on_progress);
+
   /// Unmounts if need be, then deals with the changes.
   ///
   /// Preserve  nothing more: upper and work directory stay as they are.
-  /// Discard   removes the work directory's contents and the changes, and both
-  ///           directories where Veneer made them, in this process or one
-  ///           before. What it did not make it does not remove.
+  /// Discard   drops the changes.
+  /// Commit    merges them into the topmost lower directory, in place.
+  /// CommitAtomic  builds a changed copy of the topmost lower directory beside
+  ///           it and lets the two change places: at every instant the path
+  ///           has the tree as it was or as it will be.
   ///
-  ///   Fails  EBUSY       as umount(), or another overlay uses the upper now
+  /// After all but Preserve the upper has nothing in it: it, the work directory
+  /// and the mount point are removed where Veneer made them, in this process or
+  /// one before. What it did not make it does not remove. An action that was
+  /// killed half-way is ended by the next one, or by mount().
+  ///
+  ///   Fails  EBUSY       as umount(); or another overlay uses the upper, or
+  ///                      covers the lower directory
   ///          ENOTEMPTY   Discard: the upper had entries before its first
   ///                      mount, so not all in it are changes; nothing is done
-  ///          EOPNOTSUPP  Commit and CommitAtomic: not supported yet by this
-  ///                      version; still mounted, if it was
+  ///          ESTALE      Commit: somebody else changed the lower directory in
+  ///                      the same places; names the first; nothing is done
+  ///          EROFS, EACCES, ENOSPC  Commit: the lower directory cannot be
+  ///                      written; names the path
+  ///          EXDEV, EOPNOTSUPP  CommitAtomic: cannot be had here (the lower
+  ///                      directory is a mount point, say); nothing is done
+  ///          ENOENT      a lower directory, or the upper, is gone
   Result<void> overlay_action(OverlayAction action);
 
  private:

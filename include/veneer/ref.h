@@ -51,6 +51,9 @@ class Ref {
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename U>
   Ref(const Ref<U>& other) : Ref(other.get()) {}
+  template <typename U>
+  Ref(Ref<U>&& other) noexcept
+      : object_(std::exchange(other.object_, nullptr)) {}
   ~Ref() {
     if (object_) object_->drop_ref();
   }
@@ -68,6 +71,9 @@ class Ref {
   }
 
  private:
+  template <typename U>
+  friend class Ref;
+
   T* object_ = nullptr;
 };
 

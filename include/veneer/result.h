@@ -46,7 +46,10 @@ void ignore_error(Result<T>&&) {}
 #define TRY_ASSIGN(declaration, expression) \
   TRY_ASSIGN_(VENEER_CONCAT(try_value_, __LINE__), declaration, expression)
 
-#define TRY_ASSIGN_(temporary, declaration, expression)          \
-  auto temporary = (expression);                                 \
-  if (!temporary) [[unlikely]] return std::move(temporary).error(); \
+// NOLINTBEGIN(bugprone-macro-parentheses): names that are declared.
+#define TRY_ASSIGN_(temporary, declaration, expression) \
+  auto temporary = (expression);                        \
+  if (!temporary) [[unlikely]]                          \
+    return std::move(temporary).error();                \
   declaration = *std::move(temporary)
+// NOLINTEND(bugprone-macro-parentheses)

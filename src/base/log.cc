@@ -10,8 +10,7 @@
 
 #include <memory>
 
-namespace veneer {
-namespace log_internal {
+namespace veneer::log_internal {
 
 constinit std::atomic<LogLevel> level = LogLevel::kWarning;
 
@@ -55,10 +54,9 @@ void write(LogLevel wanted, fmt::string_view format,
     fmt::vformat_to(fmt::appender(line), format, args);
     logger().log(to_spdlog(wanted),
                  spdlog::string_view_t(line.data(), line.size()));
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nobody could act on it.
     // Out of memory: the line is lost, the request goes on.
   }
 }
 
-}  // namespace log_internal
-}  // namespace veneer
+}  // namespace veneer::log_internal

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "finalize/commit.h"
+#include "session/find_session.h"
 #include "veneer/error.h"
 
 namespace veneer::cli {
@@ -23,10 +25,25 @@ using Action = std::function<int()>;
 inline constexpr int kFailure = 1;
 inline constexpr int kUsage = 2;
 
+/// Headings of the list of commands.
+inline constexpr char kMounting[] = "Working in an overlay";
+inline constexpr char kFinishing[] = "Finishing a session";
+inline constexpr char kMachine[] = "The machine";
+
 void add_mount(CLI::App& app, Action& action);
 void add_umount(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
+void add_run(CLI::App& app, Action& action);
+void add_diff(CLI::App& app, Action& action);
+void add_commit(CLI::App& app, Action& action);
+void add_discard(CLI::App& app, Action& action);
+void add_preserve(CLI::App& app, Action& action);
+void add_recover(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
+
+/// The argument SESSION.
+void add_session(CLI::App& command, std::string& name);
 
 /// Parses and runs; the whole program but for argv's origin.
 int run(int argc, const char* const* argv);
@@ -37,5 +54,11 @@ int complain(const Error& error);
 
 /// The same for wrong usage; names --help where `text` names no remedy.
 int complain_usage(std::string_view text, std::string_view command);
+
+/// What was stopped by Ctrl-C is said so, with how to go on.
+Error explain_stop(const Error& error, const session::FoundSession& session);
+
+/// "nothing", "finished", "taken back"
+const char* name_of(finalize::Recovered recovered);
 
 }  // namespace veneer::cli

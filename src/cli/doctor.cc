@@ -106,6 +106,7 @@ void add_doctor(CLI::App& app, Action& action) {
   command->formatter(
       std::make_shared<HelpFormatter>("veneer doctor [--json] [DIR]"));
   command->footer(kExamples);
+  command->group(kMachine);
   command->add_flag("--json", arguments->as_json, "As JSON, for scripts.");
   command
       ->add_option("DIR", arguments->dir,

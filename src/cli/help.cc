@@ -23,6 +23,22 @@ std::string describe(const CLI::Option& option) {
                      wrap(option.get_description(), kHelpColumn));
 }
 
+// By group, in the order in which they were added.
+std::string list_commands(const CLI::App& app) {
+  std::string list;
+  std::string group;
+  for (const CLI::App* const command : app.get_subcommands({})) {
+    if (command->get_group() != group) {
+      group = command->get_group();
+      list += fmt::format("\n{}:\n", group);
+    }
+    const std::string footer = command->get_footer();
+    list += fmt::format("  {:<10}{}\n", command->get_name(),
+                        footer.substr(0, footer.find('\n')));
+  }
+  return list;
+}
+
 }  // namespace
 
 std::string wrap(std::string_view text, std::size_t indent) {
@@ -47,15 +63,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string,
                                      CLI::AppFormatMode) const {
   std::string help =
       "Usage: " + usage_ + "\n\n" + wrap(app->get_description(), 0);
-  const auto commands = app->get_subcommands({});
-  if (!commands.empty()) {
-    help += "\nCommands:\n";
-    for (const CLI::App* const command : commands) {
-      help += fmt::format(
-          "  {:<10}{}\n", command->get_name(),
-          command->get_footer().substr(0, command->get_footer().find('\n')));
-    }
-  }
+  help += list_commands(*app);
   for (const std::string& group : app->get_groups()) {
     if (group.empty()) continue;
     const auto options = app->get_options([&](const CLI::Option* option) {

@@ -97,7 +97,7 @@ void add_table_options(CLI::App& command, MountCommand& mount) {
     CLI::Option* added = nullptr;
     if (option.value.empty()) {
       added = command.add_flag_callback(
-          name, [&values = values] { values.emplace_back(); }, help);
+          name, [&values] { values.emplace_back(); }, help);
     } else {
       added = command.add_option(name, values, help)
                   ->type_name(std::string(option.value))
@@ -185,6 +185,7 @@ void add_mount(CLI::App& app, Action& action) {
   CLI::App* const command = app.add_subcommand("mount", kDescription);
   command->formatter(std::make_shared<HelpFormatter>(kMountUsage));
   command->footer("mount an overlay" + list_words() + kExamples);
+  command->group(kMounting);
   add_table_options(*command, *mount);
 
   command

@@ -13,7 +13,9 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "fuse/library.h"
+#include "session/config.h"
 #include "session/options.h"
+#include "sys/terminal.h"
 
 namespace veneer::cli {
 namespace {
@@ -33,6 +35,7 @@ Try it:
                                       and are seen in /srv/base.mountpoint
   veneer status /srv/base.mountpoint
   veneer umount /srv/base.mountpoint
+  veneer diff /srv/base.upper         what changed; then commit, or discard
 
 veneer COMMAND --help says more, with examples. See also veneer(1).)";
 
@@ -93,10 +96,11 @@ int parse_and_run(int argc, const char* const* argv) {
   app.allow_extras();
 
   Action action;
-  add_mount(app, action);
-  add_umount(app, action);
-  add_status(app, action);
-  add_doctor(app, action);
+  for (const auto add :
+       {add_mount, add_umount, add_status, add_run, add_diff, add_commit,
+        add_discard, add_preserve, add_recover, add_export, add_doctor}) {
+    add(app, action);
+  }
 
   try {
     app.parse(argc, argv);
@@ -128,6 +132,7 @@ int parse_and_run(int argc, const char* const* argv) {
 }  // namespace
 
 int run(int argc, const char* const* argv) {
+  sys::open_standard_streams();
   try {
     return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
@@ -139,11 +144,41 @@ int run(int argc, const char* const* argv) {
 int complain(std::string_view text, int status) {
   std::string line(text);
   std::ranges::replace(line, '\n', ' ');
-  fmt::print(stderr, "veneer: {}\n", line);
+  // If nobody listens, the status still tells.
+  std::fputs(("veneer: " + line + "\n").c_str(), stderr);
   return status;
 }
 
 int complain(const Error& error) { return complain(error.message()); }
+
+void add_session(CLI::App& command, std::string& name) {
+  command
+      .add_option("SESSION", name,
+                  "Its mount point while it is mounted, or its upper (or work) "
+                  "directory at any time.")
+      ->required()
+      ->type_name("");
+}
+
+Error explain_stop(const Error& error, const session::FoundSession& session) {
+  if (error.code() != ECANCELED) return error;
+  return session::sentence(
+      ECANCELED, fmt::format("stopped; nothing is lost (go on, or take it back "
+                             "if it had not begun: veneer recover {})",
+                             session.manifest.upper));
+}
+
+const char* name_of(finalize::Recovered recovered) {
+  switch (recovered) {
+    case finalize::Recovered::kNothing:
+      return "nothing";
+    case finalize::Recovered::kFinished:
+      return "finished";
+    case finalize::Recovered::kTakenBack:
+      return "taken back";
+  }
+  return "";
+}
 
 int complain_usage(std::string_view text, std::string_view command) {
   const bool has_remedy = text.ends_with(')');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// veneer status: what a mounted overlay says of itself, for people.
+// veneer status: what a mounted overlay says of itself, or what there is to say
+// of a session that is not mounted, for people.
 
 #include <fmt/format.h>
 
@@ -10,7 +11,9 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "session/json_path.h"
+#include "cli/session_status.h"
+#include "finalize/json_path.h"
+#include "session/find_session.h"
 #include "session/unmount.h"
 
 namespace veneer::cli {
@@ -19,20 +22,26 @@ namespace {
 using nlohmann::json;
 
 constexpr char kDescription[] =
-    "Shows the layers of a mounted overlay, the settings in force with the "
-    "reason for each, and what was counted since it was mounted. The number "
-    "of messages is what the kernel had to ask: the fewer, the faster.";
+    "Shows the layers of an overlay. While it is mounted: the settings in "
+    "force with the reason for each, and what was counted since it was "
+    "mounted; the number of messages is what the kernel had to ask: the fewer, "
+    "the faster. Else how many changes there are, what they weigh, and whether "
+    "something was interrupted.";
 
-constexpr char kExamples[] = R"(show an overlay's layers, settings and counters
+constexpr char kExamples[] = R"(show a session's layers, settings and counters
 
 Examples:
   veneer status /mnt/tree
-  veneer status --json /mnt/tree | jq .counters.messages.total)";
+  veneer status base.upper               also when it is not mounted
+  veneer status --json /mnt/tree | jq .counters.messages.total
+
+--json has state (mounted, unmounted, killed or interrupted) and layers; while
+mounted settings, counters and server; else began, changes, interrupted.)";
 
 std::string show(const json& value) {
   if (value.is_null()) return "none";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (const auto path = session::path_from_json(value)) return *path;
+  if (const auto path = finalize::path_from_json(value)) return *path;
   return value.dump();
 }
 
@@ -69,7 +78,7 @@ void print_counters(const json& counters) {
   }
 }
 
-int print_status(const std::string& mount_point, bool as_json) {
+int print_mounted(const std::string& mount_point, bool as_json) {
   const auto text = session::fetch_status(mount_point);
   if (!text) return complain(text.error());
   if (as_json) {
@@ -94,26 +103,35 @@ int print_status(const std::string& mount_point, bool as_json) {
   return 0;
 }
 
+int print_status(const std::string& name, bool as_json) {
+  const auto mount_point = session::find_mount_point(name);
+  if (mount_point) return print_mounted(*mount_point, as_json);
+  const auto session = session::find_session(name);
+  if (!session) return complain(session.error());
+  if (session->state == session::SessionState::kMounted) {
+    return print_mounted(session->manifest.mount_point, as_json);
+  }
+  return print_session(*session, as_json);
+}
+
 }  // namespace
 
 void add_status(CLI::App& app, Action& action) {
   struct Arguments {
-    std::string mount_point;
+    std::string session;
     bool as_json = false;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const command = app.add_subcommand("status", kDescription);
   command->formatter(
-      std::make_shared<HelpFormatter>("veneer status [--json] MOUNTPOINT"));
+      std::make_shared<HelpFormatter>("veneer status [--json] SESSION"));
   command->footer(kExamples);
+  command->group(kMounting);
   command->add_flag("--json", arguments->as_json, "As JSON, for scripts.");
-  command
-      ->add_option("MOUNTPOINT", arguments->mount_point, "Where it is mounted.")
-      ->required()
-      ->type_name("");
+  add_session(*command, arguments->session);
   command->callback([arguments, &action] {
     action = [arguments] {
-      return print_status(arguments->mount_point, arguments->as_json);
+      return print_status(arguments->session, arguments->as_json);
     };
   });
 }

@@ -32,6 +32,7 @@ void add_umount(CLI::App& app, Action& action) {
   command->formatter(
       std::make_shared<HelpFormatter>("veneer umount MOUNTPOINT"));
   command->footer(kExamples);
+  command->group(kMounting);
   command->add_option("MOUNTPOINT", *mount_point, "Where it is mounted.")
       ->required()
       ->type_name("");

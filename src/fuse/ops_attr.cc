@@ -75,15 +75,16 @@ void Dispatcher::setattr(Reply& reply, std::uint64_t id, struct stat* value,
 // SETATTR of nothing is how the kernel asks for privileges to be dropped: by
 // chown(2), which takes set-id bits even where it changes no owner; before the
 // write of one who may not keep them; and after it has removed a file's
-// capabilities for a write, which then takes no more. Of who is not the owner
-// only a write can be meant, and that drops them itself: whoever may not write
-// must not get them dropped.
+// capabilities for a write, which of root's then takes no more. Of who is not
+// the owner only a write can be meant, and that drops them itself: whoever may
+// not write must not get them dropped.
 void Dispatcher::clear_privileges(Reply& reply, std::uint64_t id) {
+  const overlay::Caller caller = reply.caller();
   std::uint64_t expected = id;
-  if (capability_removed_.compare_exchange_strong(expected, 0)) {
+  if (capability_removed_.compare_exchange_strong(expected, 0) &&
+      caller.uid == 0) {
     return reply.attr(filesystem_.get_attr(node(id)));
   }
-  const overlay::Caller caller = reply.caller();
   const Result<Attr> attr = filesystem_.get_attr(node(id));
   if (!attr) return reply.error(attr.error());
   if (caller.uid != 0 && caller.uid != attr->uid) {

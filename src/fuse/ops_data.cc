@@ -66,7 +66,9 @@ void Dispatcher::write(Reply& reply, std::uint64_t id, const char* data,
   reply.written(
       filesystem_.write(as_writer(reply.caller(), *info), node(id),
                         static_cast<std::uint64_t>(offset),
-                        {reinterpret_cast<const std::byte*>(data), size}));
+                        {reinterpret_cast<const std::byte*>(data), size},
+                        info->writepage != 0 ? overlay::WriteKind::kWriteback
+                                             : overlay::WriteKind::kCall));
 }
 
 void Dispatcher::fsync(Reply& reply, std::uint64_t id, int data_only,

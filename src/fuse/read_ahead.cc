@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <sys/sysmacros.h>
 
-#include <cerrno>
 #include <cstdlib>
 
 #include "sys/file.h"
@@ -25,8 +24,7 @@ Result<void> widen_read_ahead(const std::string& mount_point) {
   TRY_ASSIGN(const Attr attr, sys::stat_fd(root.get()));
   const std::string setting = fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb",
                                           major(attr.dev), minor(attr.dev));
-  const sys::UniqueFd file(::open(setting.c_str(), O_RDWR | O_CLOEXEC));
-  if (!file) return Error(errno, "open", setting);
+  TRY_ASSIGN(const sys::UniqueFd file, sys::open_setting(setting, O_RDWR));
 
   char text[32] = {};
   TRY(sys::pread_full(file.get(), text, sizeof(text) - 1, 0));

@@ -24,6 +24,8 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 
+#include <ranges>
+
 #include "overlay/core.h"
 
 namespace veneer::overlay {
@@ -50,8 +52,8 @@ Result<void> Core::ensure_upper(Node& node, Need need, const TopologyHold&,
        place = nodes.place_of(*missing.back())) {
     missing.push_back(place->dir);
   }
-  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
-    TRY(copy_up_one(**it, Need::kMetadata, {}));
+  for (const NodeRef& ancestor : std::views::reverse(missing)) {
+    TRY(copy_up_one(*ancestor, Need::kMetadata, {}));
   }
   return copy_up_one(node, need, length);
 }
@@ -64,7 +66,7 @@ Result<void> Core::copy_up_one(Node& node, Need need,
 
   const LayerIndex from =
       node.is_dir() ? node.dir->lowers.front().layer : node.lower_layer;
-  LayerNode& source =
+  const LayerNode& source =
       node.is_dir() ? *node.dir->lowers.front().node : *node.lower;
   TRY_ASSIGN(const Attr attr, layer(from).get_attr(source));
   TRY_ASSIGN(const CopySpec spec, copy_spec(node, attr, need, length));
@@ -102,8 +104,12 @@ Result<CopySpec> Core::copy_spec(Node& node, const Attr& attr, Need need,
   }
   if (node.is_regular() && attr.size > 0) {
     switch (need) {
-      case Need::kMetadata: spec.metacopy = upper->can_metacopy(); break;
-      case Need::kNoData: spec.length = 0; break;
+      case Need::kMetadata:
+        spec.metacopy = upper->can_metacopy();
+        break;
+      case Need::kNoData:
+        spec.length = 0;
+        break;
       case Need::kData:
         if (length) spec.length = std::min(*length, spec.length);
         break;
@@ -147,8 +153,7 @@ Result<LayerNodeRef> Core::publish_copy(Node& node, const Attr& attr,
   }
   if (attr.nlink < 2 || !wants_index(node) || spec.origin.empty()) {
     TRY_ASSIGN(StagedPtr staged, upper->stage(spec));
-    return upper->publish(std::move(staged), *place->dir->upper(),
-                          place->name);
+    return upper->publish(std::move(staged), *place->dir->upper(), place->name);
   }
   CopySpec indexed = spec;
   indexed.nlink = Marks::Nlink{.of_upper = false, .delta = 0};
@@ -157,8 +162,7 @@ Result<LayerNodeRef> Core::publish_copy(Node& node, const Attr& attr,
     // A link or a device cannot carry the count under user.* names: its names
     // part, as without an index.
     TRY_ASSIGN(StagedPtr plain, upper->stage(spec));
-    return upper->publish(std::move(plain), *place->dir->upper(),
-                          place->name);
+    return upper->publish(std::move(plain), *place->dir->upper(), place->name);
   }
   if (!staged) return staged.error();
   TRY_ASSIGN(LayerNodeRef copy,
@@ -166,8 +170,7 @@ Result<LayerNodeRef> Core::publish_copy(Node& node, const Attr& attr,
   node.nlink = attr.nlink;
   node.set(kIndexedFlag);
   TRY_ASSIGN(const Attr dir, upper->get_attr(*place->dir->upper()));
-  auto linked =
-      upper->link(*copy, *place->dir->upper(), place->name, false);
+  auto linked = upper->link(*copy, *place->dir->upper(), place->name, false);
   if (!linked) {
     // Else the next attempt would find its place in the index taken.
     ignore_error(upper->remove_from_index(spec.origin));
@@ -198,8 +201,8 @@ Result<void> Core::mark_impure(Node& dir) {
   return {};
 }
 
-// Where the layers below, merged by themselves, have what is `name` in `dir`: up
-// to the nearest ancestor that was moved, whose redirect says the rest. An
+// Where the layers below, merged by themselves, have what is `name` in `dir`:
+// up to the nearest ancestor that was moved, whose redirect says the rest. An
 // ancestor that was not moved is called below what it is called here.
 std::string Core::path_below(Node& dir, Name name) {
   std::string path(name);
@@ -219,8 +222,8 @@ std::string Core::path_below(Node& dir, Name name) {
 
 Result<void> Core::redirect(Node& node, Node& dir, Name name) {
   if (node.redirect && node.redirect->starts_with('/')) return {};
-  const std::string path = path_below(
-      dir, node.redirect ? std::string_view(*node.redirect) : name);
+  const std::string path =
+      path_below(dir, node.redirect ? std::string_view(*node.redirect) : name);
   auto set = upper->set_redirect(*node.upper(), path);
   if (set) {
     node.redirect = std::make_unique<std::string>(path);
@@ -241,8 +244,8 @@ Result<void> Core::ensure_alias(Node& node, Node& dir, Name name) {
   const bool indexed = node.has(kIndexedFlag);
   // Without an index one of a lower file's names was copied up; the others are
   // the same node while the mount lasts.
-  if (!indexed &&
-      (!node.lower || upper->is_reached_by(*node.upper(), *dir.upper(), name))) {
+  if (!indexed && (!node.lower ||
+                   upper->is_reached_by(*node.upper(), *dir.upper(), name))) {
     return {};
   }
   TRY_ASSIGN(const UpperEntry entry, upper_entry(dir, name));
@@ -254,15 +257,13 @@ Result<void> Core::ensure_alias(Node& node, Node& dir, Name name) {
   if (indexed && (!marks.nlink || marks.nlink->of_upper)) {
     if (const auto origin = origin_attr(marks)) {
       TRY(upper->set_nlink(
-          *node.upper(),
-          {.of_upper = false,
-           .delta = std::int64_t{node.nlink} - origin->nlink}));
+          *node.upper(), {.of_upper = false,
+                          .delta = std::int64_t{node.nlink} - origin->nlink}));
     } else {
       TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
       TRY(upper->set_nlink(
-          *node.upper(),
-          {.of_upper = true,
-           .delta = std::int64_t{node.nlink} - attr.nlink - 1}));
+          *node.upper(), {.of_upper = true,
+                          .delta = std::int64_t{node.nlink} - attr.nlink - 1}));
     }
   }
   TRY(upper->link(*node.upper(), *dir.upper(), name, false));
@@ -286,8 +287,9 @@ void Core::end_nlink_change(Node& node, int by) {
       static_cast<std::uint32_t>(by);
   if (left != 0) return;
   const auto marks = upper->get_marks(*node.upper());
-  if (marks && marks->origin && upper->pin(*node.upper())) {
-    ignore_error(upper->remove_from_index(*marks->origin));
+  const auto origin = marks ? marks->origin : std::nullopt;
+  if (origin && upper->pin(*node.upper())) {
+    ignore_error(upper->remove_from_index(*origin));
   }
 }
 

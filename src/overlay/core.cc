@@ -30,8 +30,8 @@ Result<void> Core::start() {
   plain.marks = Marks{};
   auto root = std::make_unique<Node>(S_IFDIR, number_of(top_layer, plain));
   for (std::size_t i = 0; i < lowers.size(); ++i) {
-    root->dir->lowers.push_back({static_cast<LayerIndex>(i + 1),
-                                 lowers[i]->root().node});
+    root->dir->lowers.push_back(
+        {static_cast<LayerIndex>(i + 1), lowers[i]->root().node});
   }
   if (upper) root->set_upper(upper->root().node);
   root->set(kMergedFlag, lowers.size() + (upper ? 1 : 0) > 1);

@@ -36,6 +36,7 @@ class TopologyHold {
 class SCOPED_CAPABILITY SharedTopology : public TopologyHold {
  public:
   explicit SharedTopology(Mutex& mu) ACQUIRE_SHARED(mu) : lock_(mu) {}
+  // NOLINTNEXTLINE(modernize-use-equals-default): it is there to be annotated.
   ~SharedTopology() RELEASE_GENERIC() {}
 
  private:
@@ -45,11 +46,15 @@ class SCOPED_CAPABILITY SharedTopology : public TopologyHold {
 class SCOPED_CAPABILITY ExclusiveTopology : public TopologyHold {
  public:
   explicit ExclusiveTopology(Mutex& mu) ACQUIRE(mu) : lock_(mu) {}
+  // NOLINTNEXTLINE(modernize-use-equals-default): it is there to be annotated.
   ~ExclusiveTopology() RELEASE() {}
 
  private:
   WriterLock lock_;
 };
+
+/// What a write takes away, writeback excepted.
+inline constexpr const char* kCapability = "security.capability";
 
 /// How much of an object the coming operation must own.
 enum class Need : std::uint8_t {
@@ -88,8 +93,7 @@ class Core {
   /// What `name` in `dir` is. `attr` is set where it came for free.
   Result<Found> find(Node& dir, Name name) REQUIRES(dir.dir->mu);
   /// The same for callers whose lock the analysis cannot follow.
-  Result<Found> find_unchecked(Node& dir, Name name)
-      NO_THREAD_SAFETY_ANALYSIS {
+  Result<Found> find_unchecked(Node& dir, Name name) NO_THREAD_SAFETY_ANALYSIS {
     return find(dir, name);
   }
   /// Adds up what the user sees.
@@ -108,8 +112,7 @@ class Core {
                                 std::uint64_t device);
 
   // -- dir_listing.cc
-  Result<std::shared_ptr<Listing>> listing_of(Node& dir)
-      REQUIRES(dir.dir->mu);
+  Result<std::shared_ptr<Listing>> listing_of(Node& dir) REQUIRES(dir.dir->mu);
   std::shared_ptr<Listing> kept_listing(Node& dir) REQUIRES(dir.dir->mu) {
     return dir.dir->listing.lock();
   }
@@ -125,6 +128,8 @@ class Core {
   /// system; the node is then unchanged.
   Result<void> ensure_upper(Node& node, Need need, const TopologyHold& hold,
                             std::optional<std::uint64_t> length = {});
+  /// Gives a metacopy its data. Requires its copy_mu.
+  Result<void> bring_data_up(Node& node);
   /// Ensures that this name of a copied-up file is there on the upper.
   Result<void> ensure_alias(Node& node, Node& dir, Name name);
   /// Records the link count before an operation that changes the upper's.
@@ -142,13 +147,16 @@ class Core {
   Result<void> prepare_removal(Node& victim, Node& dir, Name name,
                                const TopologyHold& hold);
   Result<void> keep_reachable(Node& victim, Node& dir, Name name);
-  void forget_name(Node& victim, Node& dir, Name name)
-      REQUIRES(dir.dir->mu);
+  void forget_name(Node& victim, Node& dir, Name name) REQUIRES(dir.dir->mu);
 
   // -- data
   /// The file, ready to be written to: copied up, set-id bits cleared.
   Result<FileData> own_data(const Caller& caller, Node& node);
   Result<void> kill_set_ids(const Caller& caller, Node& node);
+  /// Writes what a mapping has changed; capabilities stay.
+  Result<std::size_t> write_back(Node& node, const FileData& data,
+                                 std::uint64_t offset,
+                                 std::span<const std::byte> bytes);
   Result<FileData> data_for_read(Node& node);
   Result<FileData> data_for_write(Node& node);
 
@@ -178,7 +186,6 @@ class Core {
                            std::optional<std::uint64_t> length);
   Result<CopySpec> copy_spec(Node& node, const Attr& attr, Need need,
                              std::optional<std::uint64_t> length);
-  Result<void> bring_data_up(Node& node);
   std::string path_below(Node& dir, Name name);
   Result<LayerNodeRef> publish_copy(Node& node, const Attr& attr,
                                     const CopySpec& spec);

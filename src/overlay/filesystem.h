@@ -16,9 +16,10 @@
 //   1 topology_    shared by namespace operations and copy-up; exclusive for
 //                  rename, so that no ancestor moves meanwhile
 //   2 Dir::mu      one directory's names, on disk and in memory; parent first
-//   3 copy_mu      single flight of a node's copy-up
+//   3 copy_mu      single flight of a node's copy-up, and xattrs
 //   4 NodeTable    memory only: ids, edges, lookup counts
-// read, write to an already copied file and getattr take none of 1-3.
+// read, write to an already copied file and getattr take none of 1-3, but for
+// writeback to a file with xattrs, which takes 3.
 //
 // Threads: every method from any thread. Errors: errno values as the system
 // call of the same name would give.
@@ -63,7 +64,7 @@ struct ReadSource {
 struct ListedEntry {
   Name name;
   std::uint64_t ino = 0;
-  std::uint8_t type = 0;     ///< DT_*
+  std::uint8_t type = 0;  ///< DT_*
   std::uint64_t cookie = 0;
 };
 
@@ -120,10 +121,12 @@ class Filesystem {
 
   // -- data ----------------------------------------------------------------
   Result<ReadSource> read(NodeId id, std::uint64_t offset, std::size_t size);
-  /// Bytes written. Clears set-id bits unless the caller is privileged.
+  /// Bytes written. Clears set-id bits unless the caller is privileged, and
+  /// capabilities unless it is writeback.
   Result<std::size_t> write(const Caller& caller, NodeId id,
                             std::uint64_t offset,
-                            std::span<const std::byte> data);
+                            std::span<const std::byte> data,
+                            WriteKind kind = WriteKind::kCall);
   Result<void> fallocate(const Caller& caller, NodeId id, int mode,
                          std::uint64_t offset, std::uint64_t length);
   Result<std::uint64_t> seek(NodeId id, std::uint64_t offset, int whence);

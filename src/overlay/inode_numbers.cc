@@ -67,6 +67,22 @@ std::uint64_t InodeNumbers::reserve(const std::string& path) {
   return number;
 }
 
+std::uint64_t InodeNumbers::number_recorded(ObjectKey object,
+                                            std::uint64_t number) {
+  if (mode_ != InodeMode::kPersistent) return number;
+  const MutexLock lock(mu_);
+  const auto known = numbers_.find(object);
+  if (known != numbers_.end() && known->second == number) return number;
+  const ObjectKey reservation{0, number};
+  const auto [holder, fresh] = taken_.try_emplace(number, object);
+  if (!fresh && holder->second == reservation) holder->second = object;
+  while (taken_.at(number) != object) {
+    taken_.try_emplace(++number, object);
+  }
+  numbers_.insert_or_assign(object, number);
+  return number;
+}
+
 void InodeNumbers::remember_copy(ObjectKey copy, std::uint64_t number) {
   if (mode_ == InodeMode::kLayer) return;
   const MutexLock lock(mu_);

@@ -6,7 +6,9 @@
 //               the top bits where there are several (the kernel's xino)
 //   virtual     1, 2, 3 ... in the order of first sight, for this mount
 //   persistent  FNV-1a 64 of the path at which the object was first seen; the
-//               next free one where two paths collide
+//               next free one where two paths collide, as those of one path in
+//               two layers or at two times do: which of the two gets it then
+//               depends on which is seen first, and may change with a remount
 //
 // Layer and persistent numbers are recorded at copy-up, so a number survives
 // copy-up, rename and remount. A virtual number survives as long as the mount.
@@ -46,6 +48,10 @@ class InodeNumbers {
 
   /// Persistent mode: a number for what is about to be created at `path`.
   std::uint64_t reserve(const std::string& path);
+
+  /// The number of an object that carries `number`: that, or in persistent mode
+  /// the next free one if another object has been given it in this mount.
+  std::uint64_t number_recorded(ObjectKey object, std::uint64_t number);
 
   /// `copy` is where the object with `number` now lives.
   void remember_copy(ObjectKey copy, std::uint64_t number);

@@ -89,6 +89,7 @@ void ListingCache::keep(NodeId dir, std::shared_ptr<Listing> listing) {
   }
   while (entries_ > max_entries_ && kept_.size() > 1) {
     auto oldest = kept_.pop_oldest();
+    if (!oldest) break;
     entries_ -= oldest->second.second;
     dropped.push_back(std::move(oldest->second.first));
   }

@@ -32,9 +32,9 @@ namespace veneer::overlay {
 
 struct ListingItem {
   std::string name;
-  std::uint64_t ino = 0;    ///< the layer's own number
-  LayerIndex layer = 0;     ///< where the name is first found
-  std::uint8_t type = 0;    ///< DT_*
+  std::uint64_t ino = 0;  ///< the layer's own number
+  LayerIndex layer = 0;   ///< where the name is first found
+  std::uint8_t type = 0;  ///< DT_*
 };
 
 class Listing {
@@ -97,8 +97,8 @@ class ListingCache {
   Mutex mu_{Rank::kLeaf};
   const std::size_t max_entries_;
   std::size_t entries_ GUARDED_BY(mu_) = 0;
-  LruMap<std::uint64_t, std::pair<std::shared_ptr<Listing>, std::size_t>>
-      kept_ GUARDED_BY(mu_){1U << 20};
+  LruMap<std::uint64_t, std::pair<std::shared_ptr<Listing>, std::size_t>> kept_
+      GUARDED_BY(mu_){1U << 20};
 };
 
 }  // namespace veneer::overlay

@@ -184,7 +184,9 @@ std::optional<Attr> Core::origin_attr(const Marks& marks) {
 std::uint64_t Core::number_of(LayerIndex index, const Child& child) {
   const auto path = [&] { return layer(index).path_of(*child.node); };
   if (index != kUpperLayer) return numbers.number_of(key_of(child.attr), path);
-  if (numbers.are_recorded() && child.marks.number) return *child.marks.number;
+  if (numbers.are_recorded() && child.marks.number) {
+    return numbers.number_recorded(key_of(child.attr), *child.marks.number);
+  }
   if (const auto origin = origin_attr(child.marks)) {
     return numbers.number_of(key_of(*origin), path);
   }
@@ -195,16 +197,16 @@ std::uint64_t Core::number_of(LayerIndex index, const Child& child) {
 // it was before it had a part on the upper, and so the kernel has it.
 std::uint64_t Core::number_of(Merge& merge) {
   const auto& parts = merge.parts();
-  const bool copied = parts.front().layer == kUpperLayer && parts.size() > 1 &&
-                      S_ISDIR(parts.front().child.attr.mode) &&
-                      !(numbers.are_recorded() &&
-                        parts.front().child.marks.number);
+  const bool copied =
+      parts.front().layer == kUpperLayer && parts.size() > 1 &&
+      S_ISDIR(parts.front().child.attr.mode) &&
+      !(numbers.are_recorded() && parts.front().child.marks.number);
   const Merge::Part& part = parts[copied ? 1 : 0];
   return number_of(part.layer, part.child);
 }
 
 Result<std::uint32_t> Core::indexed_nlink(const Child& child) {
-  const Marks::Nlink nlink = *child.marks.nlink;
+  const Marks::Nlink nlink = child.marks.nlink.value_or(Marks::Nlink{});
   std::int64_t base = child.attr.nlink;
   if (!nlink.of_upper) {
     const auto origin = origin_attr(child.marks);
@@ -212,7 +214,8 @@ Result<std::uint32_t> Core::indexed_nlink(const Child& child) {
     // one of them is the index.
     base = origin ? origin->nlink : base - 1;
   }
-  return static_cast<std::uint32_t>(std::max<std::int64_t>(base + nlink.delta, 1));
+  return static_cast<std::uint32_t>(
+      std::max<std::int64_t>(base + nlink.delta, 1));
 }
 
 void Core::set_flags(Node& node, const Marks& marks, const Attr& attr) {
@@ -241,8 +244,8 @@ Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
         nodes.find_object(key_of(top.attr, top_layer == kUpperLayer));
     // Without an index a copy that has lost its names cannot get others.
     const bool is_lost = same && top_layer != kUpperLayer &&
-                         same->upper() != nullptr &&
-                         same->has(kUnlinkedFlag) && !same->has(kIndexedFlag);
+                         same->upper() != nullptr && same->has(kUnlinkedFlag) &&
+                         !same->has(kIndexedFlag);
     if (same && !is_lost && same->type == (top.attr.mode & S_IFMT)) {
       // If all its known names were gone, this one brings it back.
       if (same->has(kUnlinkedFlag) && same->upper() != nullptr &&

@@ -44,9 +44,9 @@ class Merge {
                             : S_ISREG(child.attr.mode);
       if (!fits) return false;
     }
-    const bool goes_on =
-        is_dir ? !child.marks.opaque
-               : S_ISREG(child.attr.mode) && child.marks.metacopy;
+    const bool goes_on = is_dir
+                             ? !child.marks.opaque
+                             : S_ISREG(child.attr.mode) && child.marks.metacopy;
     parts_.push_back({layer, std::move(child)});
     return goes_on;
   }
@@ -61,7 +61,7 @@ class Merge {
 
 /// Where the layers below continue to look for an object.
 struct Trail {
-  std::string path;       ///< a name, or a path from the layers' roots
+  std::string path;  ///< a name, or a path from the layers' roots
   bool from_root = false;
 
   /// Follows the redirect of the part just found.

@@ -102,16 +102,16 @@ struct Dir {
 
 /// Bits of Node::flags.
 enum NodeFlag : std::uint32_t {
-  kMetacopyFlag = 1U << 0,   ///< on the upper, but its data are below
-  kUnlinkedFlag = 1U << 1,   ///< has lost its last name
-  kIndexedFlag = 1U << 2,    ///< its upper object is in the inode index
+  kMetacopyFlag = 1U << 0,  ///< on the upper, but its data are below
+  kUnlinkedFlag = 1U << 1,  ///< has lost its last name
+  kIndexedFlag = 1U << 2,   ///< its upper object is in the inode index
   kImmutableFlag = 1U << 3,
   kAppendFlag = 1U << 4,
-  kNoXattrsFlag = 1U << 5,   ///< certain to have no xattr
+  kNoXattrsFlag = 1U << 5,  ///< certain to have no xattr
   kDefaultAclFlag = 1U << 6,
-  kSetIdFlag = 1U << 7,      ///< may have set-id bits that a write clears
-  kImpureFlag = 1U << 8,     ///< upper directory may hold numbered objects
-  kMergedFlag = 1U << 9,     ///< directory: more than one layer has a part
+  kSetIdFlag = 1U << 7,   ///< may have set-id bits that a write clears
+  kImpureFlag = 1U << 8,  ///< upper directory may hold numbered objects
+  kMergedFlag = 1U << 9,  ///< directory: more than one layer has a part
 };
 
 class Node {
@@ -173,7 +173,7 @@ class Node {
   /// Link count of an indexed node.
   std::atomic<std::uint32_t> nlink{0};
 
-  /// Rank 3: single flight of copy-up.
+  /// Rank 3: single flight of copy-up, and of changes to xattrs.
   Mutex copy_mu{Rank::kCopy};
   std::unique_ptr<Dir> dir;
 

@@ -11,10 +11,11 @@ namespace {
 
 Edge* make_edge(Node& dir, Name name, Node& child) {
   void* memory = ::operator new(sizeof(Edge) + name.size());
-  auto* edge = new (memory) Edge{.parent = &dir,
-                                 .child = &child,
-                                 .next = nullptr,
-                                 .length = static_cast<std::uint16_t>(name.size())};
+  auto* edge =
+      new (memory) Edge{.parent = &dir,
+                        .child = &child,
+                        .next = nullptr,
+                        .length = static_cast<std::uint16_t>(name.size())};
   std::memcpy(static_cast<void*>(edge + 1), name.data(), name.size());
   return edge;
 }

@@ -7,8 +7,8 @@
 // upper. Other flags are set on the upper's object itself.
 
 #include <linux/fs.h>
-#include <sys/stat.h>
 #include <linux/xattr.h>
+#include <sys/stat.h>
 
 #include "overlay/core.h"
 #include "overlay/filesystem.h"
@@ -37,8 +37,7 @@ Result<Attr> Filesystem::set_attr(const Caller& caller, NodeId id,
   TRY_ASSIGN(const NodeRef node, core_->get(id));
   const bool only_touch = !changes.mode && !changes.uid && !changes.gid &&
                           !changes.size && changes.any() &&
-                          node->has(kAppendFlag) &&
-                          !node->has(kImmutableFlag);
+                          node->has(kAppendFlag) && !node->has(kImmutableFlag);
   if (!only_touch) TRY(may_change(*node));
   const SharedTopology hold(core_->topology);
   SetAttr wanted = changes;
@@ -103,6 +102,11 @@ Result<std::optional<std::string>> read_xattr(Core& core, Node& node,
     return std::optional<std::string>();
   }
   const auto [layer, object] = metadata_of(core, node);
+  if (name == kCapability && node.data_is_upper()) {
+    // Core::write_back() takes it away for a moment.
+    const MutexLock lock(node.copy_mu);
+    return layer->get_xattr(*object, name);
+  }
   return layer->get_xattr(*object, name);
 }
 
@@ -152,6 +156,7 @@ Result<void> Filesystem::set_xattr(const Caller&, NodeId id,
   // Before it is there, so that nobody is told there is none.
   node->set(kNoXattrsFlag, false);
   if (name == kDefaultAcl) node->set(kDefaultAclFlag);
+  const MutexLock lock(node->copy_mu);
   return core_->upper->set_xattr(*node->upper(), name, value, flags);
 }
 
@@ -163,6 +168,7 @@ Result<void> Filesystem::remove_xattr(const Caller&, NodeId id,
   if (!present) return Error(ENODATA, "removexattr");
   const SharedTopology hold(core_->topology);
   TRY(core_->ensure_upper(*node, Need::kMetadata, hold));
+  const MutexLock lock(node->copy_mu);
   TRY(core_->upper->remove_xattr(*node->upper(), name));
   if (name == kDefaultAcl) node->set(kDefaultAclFlag, false);
   return {};

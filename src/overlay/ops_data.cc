@@ -10,6 +10,7 @@
 #include "overlay/filesystem.h"
 #include "sys/copy_data.h"
 #include "sys/file.h"
+#include "sys/xattr.h"
 
 namespace veneer::overlay {
 
@@ -28,11 +29,31 @@ Result<FileData> Core::own_data(const Caller& caller, Node& node) {
 
 Result<void> Core::kill_set_ids(const Caller& caller, Node& node) {
   TRY_ASSIGN(const Attr attr, upper->get_attr(*node.upper()));
+  const bool outsider = caller.is_outsider(attr.gid);
+  // A group bit that gives no rights stays with a member of the group; the next
+  // writer may be none.
+  constexpr mode_t kBits = S_ISUID | S_ISGID | S_IXGRP;
+  if ((attr.mode & kBits) == S_ISGID && !outsider) return {};
   TRY(upper->set_attr(*node.upper(),
-                      SetAttr{.kill_suid = true,
-                              .outsider = caller.is_outsider(attr.gid)}));
-  node.set(kSetIdFlag, false);
+                      SetAttr{.kill_suid = true, .outsider = outsider}));
+  TRY_ASSIGN(const Attr left, upper->get_attr(*node.upper()));
+  node.set(kSetIdFlag, (left.mode & (S_ISUID | S_ISGID)) != 0);
   return {};
+}
+
+// Data of a mapping, whenever the kernel gets round to it. Who put them there
+// took no capability away, on no file system, yet that of the upper takes one
+// at each write. copy_mu keeps those from coming back that were removed.
+Result<std::size_t> Core::write_back(Node& node, const FileData& data,
+                                     std::uint64_t offset,
+                                     std::span<const std::byte> bytes) {
+  const MutexLock lock(node.copy_mu);
+  TRY_ASSIGN(const auto kept, sys::get_xattr_fd(data.fd, kCapability));
+  TRY_ASSIGN(const std::size_t written,
+             sys::pwrite_some(data.fd, bytes.data(), bytes.size(), offset));
+  // Without the right to give it, it is lost, which is the safe side.
+  if (kept) ignore_error(sys::set_xattr_fd(data.fd, kCapability, *kept));
+  return written;
 }
 
 Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,
@@ -43,7 +64,8 @@ Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,
   ReadSource source;
   source.size = size;
   if (data.length) {
-    const std::uint64_t left = offset < *data.length ? *data.length - offset : 0;
+    const std::uint64_t left =
+        offset < *data.length ? *data.length - offset : 0;
     source.size = std::min<std::uint64_t>(size, left);
   }
   if (data.fd >= 0) {
@@ -61,7 +83,8 @@ Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,
 
 Result<std::size_t> Filesystem::write(const Caller& caller, NodeId id,
                                       std::uint64_t offset,
-                                      std::span<const std::byte> bytes) {
+                                      std::span<const std::byte> bytes,
+                                      WriteKind kind) {
   if (!core_->upper) return Error(EROFS, "write");
   TRY_ASSIGN(const NodeRef node, core_->get_file(id));
   TRY_ASSIGN(const FileData data, core_->own_data(caller, *node));
@@ -69,14 +92,15 @@ Result<std::size_t> Filesystem::write(const Caller& caller, NodeId id,
     TRY_ASSIGN(const Attr attr, sys::stat_fd(data.fd));
     if (offset < attr.size) return Error(EPERM, "write");
   }
-  core_->stats.bytes_written.fetch_add(bytes.size(),
-                                       std::memory_order_relaxed);
+  core_->stats.bytes_written.fetch_add(bytes.size(), std::memory_order_relaxed);
+  if (kind == WriteKind::kWriteback && !node->has(kNoXattrsFlag)) {
+    return core_->write_back(*node, data, offset, bytes);
+  }
   return sys::pwrite_some(data.fd, bytes.data(), bytes.size(), offset);
 }
 
 Result<void> Filesystem::fallocate(const Caller& caller, NodeId id, int mode,
-                                   std::uint64_t offset,
-                                   std::uint64_t length) {
+                                   std::uint64_t offset, std::uint64_t length) {
   if (!core_->upper) return Error(EROFS, "fallocate");
   TRY_ASSIGN(const NodeRef node, core_->get_file(id));
   if (node->has(kAppendFlag) && mode != 0) return Error(EPERM, "fallocate");
@@ -107,8 +131,8 @@ Result<std::size_t> Filesystem::copy_file_range(
   TRY_ASSIGN(const FileData out, core_->own_data(caller, *target));
   TRY_ASSIGN(const FileData in, core_->data_for_read(*source));
   if (in.fd < 0 || in.length) return Error(EOPNOTSUPP, "copy_file_range");
-  return sys::copy_file_range(in.fd, in.offset + from_offset, out.fd,
-                              to_offset, size);
+  return sys::copy_file_range(in.fd, in.offset + from_offset, out.fd, to_offset,
+                              size);
 }
 
 Result<void> Filesystem::fsync(NodeId id, bool data_only) {

@@ -67,6 +67,10 @@ Result<std::optional<Entry>> Filesystem::lookup(NodeId dir_id, Name name) {
 Result<Entry> Filesystem::lookup_self(NodeId id) {
   TRY_ASSIGN(const NodeRef node, core_->get(id));
   TRY_ASSIGN(const Attr attr, core_->attr_of(*node));
+  // Who has it open does not ask; it only waits to be forgotten.
+  if (node->has(kUnlinkedFlag) && attr.nlink == 0) {
+    return Error(ESTALE, "lookup");
+  }
   core_->nodes.count_lookup(*node);
   return Entry{node->id, attr};
 }
@@ -86,8 +90,7 @@ Result<void> Filesystem::read_dir(
     NodeId id, std::uint64_t cookie,
     const std::function<bool(const ListedEntry&)>& sink) {
   TRY_ASSIGN(const NodeRef dir, core_->get_dir(id));
-  if (cookie < kDotCookie &&
-      !sink({".", dir->number, DT_DIR, kDotCookie})) {
+  if (cookie < kDotCookie && !sink({".", dir->number, DT_DIR, kDotCookie})) {
     return {};
   }
   if (cookie < kDotDotCookie) {

@@ -124,9 +124,10 @@ Result<Entry> Filesystem::link(const Caller&, NodeId id, NodeId dir_id,
     const MutexLock single(node->copy_mu);
     const bool unnamed = !core_->nodes.has_edges(*node);
     if (node->has(kMetacopyFlag)) {
-      if (const auto place = core_->nodes.place_of(*node)) {
-        TRY(core_->redirect(*node, *place->dir, place->name));
-      }
+      // Without a name left, nothing says where below its data are.
+      const auto place = core_->nodes.place_of(*node);
+      TRY(place ? core_->redirect(*node, *place->dir, place->name)
+                : core_->bring_data_up(*node));
     }
     if (node->lower || node->has(kIndexedFlag)) TRY(core_->mark_impure(*dir));
     TRY(core_->begin_nlink_change(*node));

@@ -84,8 +84,8 @@ class Renamer {
   Result<void> bring_up(const Mover& mover);
   Result<void> prepare(const Mover& mover, Node& new_dir, bool lower_there);
   Result<void> clear_the_way(const Mover& victim) NO_THREAD_SAFETY_ANALYSIS;
-  void remember(const Mover& from, Node& new_dir, Name new_name)
-      NO_THREAD_SAFETY_ANALYSIS;
+  void remember(const Mover& from, Node& new_dir,
+                Name new_name) NO_THREAD_SAFETY_ANALYSIS;
 
   Core& core_;
   const TopologyHold& hold_;
@@ -114,8 +114,8 @@ Result<void> Renamer::bring_up(const Mover& mover) {
 Result<void> Renamer::prepare(const Mover& mover, Node& new_dir,
                               bool lower_there) {
   Node& node = mover.node;
-  const bool copied = node.is_dir() ? !node.dir->lowers.empty()
-                                    : bool(node.lower);
+  const bool copied =
+      node.is_dir() ? !node.dir->lowers.empty() : bool(node.lower);
   if (node.is_dir()) {
     if (copied) {
       TRY(core_.redirect(node, mover.dir, mover.name));
@@ -166,8 +166,8 @@ void Renamer::remember(const Mover& from, Node& new_dir, Name new_name) {
 Result<void> Renamer::move(Mover source, Mover* victim, Node& new_dir,
                            Name new_name) {
   TRY(may_move(source));
-  if (is_protected(new_dir) || (victim != nullptr &&
-                                is_protected(victim->node))) {
+  if (is_protected(new_dir) ||
+      (victim != nullptr && is_protected(victim->node))) {
     return Error(EPERM, "rename");
   }
   if (victim != nullptr) {
@@ -235,14 +235,12 @@ Result<void> Filesystem::rename(const Caller&, NodeId dir_id, Name name,
 
   const ExclusiveTopology hold(core_->topology);
   const TwoDirs both(core_->nodes, *dir, *new_dir);
-  TRY_ASSIGN(const Core::Found source,
-             core_->find_unchecked(*dir, name));
+  TRY_ASSIGN(const Core::Found source, core_->find_unchecked(*dir, name));
   if (!source.node) return Error(ENOENT, "rename");
   TRY_ASSIGN(const Core::Found target,
              core_->find_unchecked(*new_dir, new_name));
   if (new_dir->has(kUnlinkedFlag)) return Error(ENOENT, "rename");
-  if (source.node->is_dir() &&
-      is_above(core_->nodes, *source.node, *new_dir)) {
+  if (source.node->is_dir() && is_above(core_->nodes, *source.node, *new_dir)) {
     return Error(EINVAL, "rename");
   }
   if (target.node && target.node->is_dir() &&

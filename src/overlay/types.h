@@ -21,7 +21,9 @@ namespace veneer::overlay {
 /// the low half, that slot's generation in the high half. The root is 1.
 enum class NodeId : std::uint64_t {};
 inline constexpr NodeId kRootId{1};
-constexpr std::uint64_t raw(NodeId id) { return static_cast<std::uint64_t>(id); }
+constexpr std::uint64_t raw(NodeId id) {
+  return static_cast<std::uint64_t>(id);
+}
 
 /// Who asks. Rights have been checked by the kernel (default_permissions).
 struct Caller {
@@ -43,6 +45,9 @@ struct Entry {
   NodeId id{};
   Attr attr;  ///< ino is the overlay's number, nlink and size the merged ones
 };
+
+/// Who writes: a caller, or the kernel, pages that somebody has changed.
+enum class WriteKind : std::uint8_t { kCall, kWriteback };
 
 enum class InodeMode { kLayer, kVirtual, kPersistent };
 enum class FsyncPolicy {

@@ -6,7 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "session/json_path.h"
+#include "finalize/journal.h"
+#include "finalize/json_path.h"
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/open.h"
@@ -26,7 +27,7 @@ Error unclean() { return Error(EUCLEAN, "read veneer.json"); }
 bool get(const json& object, const char* key, std::string& out) {
   const auto found = object.find(key);
   if (found == object.end()) return false;
-  const std::optional<std::string> path = path_from_json(*found);
+  const std::optional<std::string> path = finalize::path_from_json(*found);
   if (path) out = *path;
   return path.has_value();
 }
@@ -50,7 +51,7 @@ bool get(const json& object, const char* key, std::vector<std::string>& out) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_array()) return false;
   for (const json& item : *found) {
-    const std::optional<std::string> path = path_from_json(item);
+    const std::optional<std::string> path = finalize::path_from_json(item);
     if (!path) return false;
     out.push_back(*path);
   }
@@ -62,7 +63,7 @@ bool get(const json& object, const char* key, std::vector<std::string>& out) {
 std::string to_json(const Manifest& manifest) {
   json lowers = json::array();
   for (const std::string& lower : manifest.lowers) {
-    lowers.push_back(path_to_json(lower));
+    lowers.push_back(finalize::path_to_json(lower));
   }
   const json object = {
       {"format", kFormat},
@@ -70,13 +71,15 @@ std::string to_json(const Manifest& manifest) {
       {"pid", manifest.server.pid},
       {"start_time", manifest.server.start_time},
       {"lower", std::move(lowers)},
-      {"upper", path_to_json(manifest.upper)},
-      {"work", path_to_json(manifest.work)},
-      {"mount_point", path_to_json(manifest.mount_point)},
+      {"upper", finalize::path_to_json(manifest.upper)},
+      {"work", finalize::path_to_json(manifest.work)},
+      {"mount_point", finalize::path_to_json(manifest.mount_point)},
       {"made_upper", manifest.made_upper},
       {"made_work", manifest.made_work},
       {"made_mount_point", manifest.made_mount_point},
       {"upper_was_empty", manifest.upper_was_empty},
+      {"began", manifest.began},
+      {"over", manifest.over},
       {"options", manifest.options},
   };
   return object.dump(2) + "\n";
@@ -103,6 +106,13 @@ Result<Manifest> manifest_from_json(std::string_view text) {
       get(object, "upper_was_empty", result.upper_was_empty) &&
       get(object, "options", result.options);
   if (!complete) return unclean();
+  // Older manifests do not have these.
+  if (object.contains("began") && !get_number(object, "began", result.began)) {
+    return unclean();
+  }
+  if (object.contains("over") && !get(object, "over", result.over)) {
+    return unclean();
+  }
   return result;
 }
 
@@ -142,7 +152,8 @@ Result<void> remove_manifest(int work) {
 }
 
 bool is_work_entry(std::string_view name) {
-  return name == "work" || name == "index" || is_manifest(name);
+  return name == "work" || name == "index" || is_manifest(name) ||
+         finalize::is_journal_entry(name);
 }
 
 bool is_manifest(std::string_view name) {

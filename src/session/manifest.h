@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,10 @@ struct Manifest {
   bool made_mount_point = false;
   /// The upper held nothing before its first mount: all in it are changes.
   bool upper_was_empty = false;
+  /// When the first of the changes may have been made, in seconds; 0: unknown.
+  std::int64_t began = 0;
+  /// The changes are gone or in the base: what is left is to be cleared away.
+  bool over = false;
   /// What was asked for, as flags: {"fsync", "timeout"}.
   std::vector<std::string> options;
 };

@@ -4,10 +4,14 @@
 
 #include "veneer/overlay_fs.h"
 
+#include <sys/stat.h>
+
 #include <mutex>
+#include <optional>
 #include <utility>
 
-#include "session/discard.h"
+#include "session/find_session.h"
+#include "session/finish.h"
 #include "session/options.h"
 #include "session/overlay_session.h"
 #include "session/unmount.h"
@@ -27,7 +31,44 @@ overlay::InodeMode to_overlay(InodeMode mode) {
   return overlay::InodeMode::kLayer;
 }
 
+ChangeKind to_public(finalize::ChangeKind kind) {
+  switch (kind) {
+    case finalize::ChangeKind::kNone:  // not asked for
+    case finalize::ChangeKind::kMetadata:
+      return ChangeKind::kMetadata;
+    case finalize::ChangeKind::kAdded:
+      return ChangeKind::kAdded;
+    case finalize::ChangeKind::kContent:
+      return ChangeKind::kContent;
+    case finalize::ChangeKind::kDeleted:
+      return ChangeKind::kDeleted;
+    case finalize::ChangeKind::kRenamed:
+      return ChangeKind::kRenamed;
+    case finalize::ChangeKind::kType:
+      return ChangeKind::kType;
+    case finalize::ChangeKind::kReplaced:
+      return ChangeKind::kReplaced;
+  }
+  return ChangeKind::kMetadata;
+}
+
+Change to_public(const finalize::Change& change) {
+  const bool renamed = change.kind == finalize::ChangeKind::kRenamed;
+  return {.kind = to_public(change.kind),
+          .path = change.path,
+          .old_path = renamed ? change.base_path : "",
+          .mode = change.attr.mode,
+          .size = S_ISREG(change.attr.mode) ? change.attr.size : 0,
+          .content_differs = change.content_differs,
+          .conflict = change.conflict};
+}
+
 }  // namespace
+
+char letter_of(ChangeKind kind) {
+  constexpr std::string_view kLetters = "AMmDRTO";
+  return kLetters[static_cast<std::size_t>(kind)];
+}
 
 // The mutex is held through whole calls, mounting and unmounting included; it
 // is above every other lock, as nothing below knows this object.
@@ -83,20 +124,39 @@ class OverlayFS::Impl {
     return umount_locked();
   }
 
+  Result<std::vector<Change>> changes() {
+    const std::lock_guard lock(mu_);
+    TRY_ASSIGN(const auto session, session_locked());
+    std::vector<Change> result;
+    if (!session) return result;
+    TRY_ASSIGN(const finalize::Changes changes,
+               session::list_changes(*session, progress()));
+    for (const finalize::Change& change : changes) {
+      result.push_back(to_public(change));
+    }
+    return result;
+  }
+
+  void set_progress(std::function<bool(const Progress&)> on_progress) {
+    const std::lock_guard lock(mu_);
+    on_progress_ = std::move(on_progress);
+  }
+
   Result<void> act(OverlayAction action) {
     const std::lock_guard lock(mu_);
-    if (action == OverlayAction::Commit ||
-        action == OverlayAction::CommitAtomic) {
-      return session::sentence(
-          EOPNOTSUPP,
-          "merging the changes into the lower directory is not "
-          "supported yet by this version (keep them: Preserve)");
-    }
     TRY(umount_locked());
     if (action == OverlayAction::Preserve) return {};
-    const session::Plan plan = plan_to_be();
-    if (plan.upper.path.empty()) return {};
-    return session::discard(plan.upper.path, plan.work.path);
+    TRY_ASSIGN(const auto session, session_locked());
+    if (!session) return {};  // never mounted: nothing has changed
+    if (action == OverlayAction::Discard) {
+      TRY(session::discard(*session, progress()));
+      return {};
+    }
+    finalize::CommitOptions options;
+    options.atomic = action == OverlayAction::CommitAtomic;
+    options.progress = progress();
+    TRY(session::commit(*session, options));
+    return {};
   }
 
  private:
@@ -104,6 +164,18 @@ class OverlayFS::Impl {
   session::Plan plan_to_be() const {
     auto plan = session::name_places(config_);
     return plan ? *std::move(plan) : session::Plan();
+  }
+
+  Result<std::optional<session::FoundSession>> session_locked() const {
+    const session::Plan plan = is_mounted_locked() ? plan_ : plan_to_be();
+    return session::session_at(plan.upper.path, plan.work.path);
+  }
+
+  finalize::OnProgress progress() const {
+    if (!on_progress_) return {};
+    return [this](const finalize::Progress& now) {
+      return on_progress_({now.stage, now.done, now.total});
+    };
   }
 
   bool is_mounted_locked() const {
@@ -118,6 +190,7 @@ class OverlayFS::Impl {
   }
 
   std::mutex mu_;
+  std::function<bool(const Progress&)> on_progress_;
   session::Config config_;
   session::Plan plan_;  // of the latest mount
   std::unique_ptr<session::OverlaySession> session_;
@@ -183,6 +256,14 @@ bool OverlayFS::is_mounted() const { return impl_->is_mounted(); }
 OverlayHandle OverlayFS::handle() const { return impl_->handle(); }
 Result<std::string> OverlayFS::status() const { return impl_->status(); }
 Result<void> OverlayFS::umount() { return impl_->umount(); }
+
+Result<std::vector<Change>> OverlayFS::changes() const {
+  return impl_->changes();
+}
+
+void OverlayFS::set_progress(std::function<bool(const Progress&)> on_progress) {
+  impl_->set_progress(std::move(on_progress));
+}
 
 Result<void> OverlayFS::overlay_action(OverlayAction action) {
   return impl_->act(action);

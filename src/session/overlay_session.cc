@@ -7,11 +7,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <utility>
 
+#include "base/log.h"
 #include "fuse/library.h"
 #include "fuse/read_ahead.h"
+#include "session/find_session.h"
+#include "session/finish.h"
 #include "session/machine.h"
+#include "session/session_lock.h"
 #include "session/unmount.h"
 #include "sys/mount.h"
 #include "sys/open.h"
@@ -50,19 +55,6 @@ Error from_upper(const Plan& plan, const Error& error) {
   }
 }
 
-// Whether the overlay that has the work directory is about to let go of it:
-// umount(8) returns before the server has ended.
-bool is_ending(const Plan& plan) {
-  const auto work = sys::open_dir(plan.work.path);
-  if (!work) return false;
-  const auto manifest = read_manifest(work->get());
-  if (!manifest || find_process(manifest->server.pid) != manifest->server) {
-    return false;
-  }
-  const auto mounted = sys::find_mount(manifest->mount_point);
-  return mounted && !*mounted;
-}
-
 Result<std::unique_ptr<UpperLayer>> open_upper(
     const layer::UpperOptions& options, const Plan& plan,
     layer::UpperReport& report) {
@@ -72,8 +64,8 @@ Result<std::unique_ptr<UpperLayer>> open_upper(
     report = {};
     auto upper = layer::open_host_upper(options, report);
     if (upper) return upper;
-    const bool again =
-        upper.error().code() == EBUSY && attempt < kAttempts && is_ending(plan);
+    const bool again = upper.error().code() == EBUSY && attempt < kAttempts &&
+                       is_ending(plan.work.path);
     if (!again) return from_upper(plan, upper.error());
     std::this_thread::sleep_for(kPause);
   }
@@ -195,10 +187,28 @@ Result<void> OverlaySession::go_up() {
   TRY(sys::clear_thread_umask());
   TRY(sys::change_to_root());
   TRY_ASSIGN(facts_.plan, make_plan(facts_.config));
+  TRY(end_interrupted());
   TRY_ASSIGN(MadeDirectories made, MadeDirectories::make(facts_.plan));
   made_.emplace(std::move(made));
   TRY(open_layers());
   return attach();
+}
+
+// A commit or a discard that was cut short: what it left is no overlay to be
+// mounted.
+Result<void> OverlaySession::end_interrupted() {
+  const Plan& plan = facts_.plan;
+  if (plan.work.path.empty() || plan.work.make) return {};
+  TRY_ASSIGN(facts_.recovered,
+             recover_before_mount(plan.upper.path, plan.work.path));
+  if (facts_.recovered != finalize::Recovered::kNothing) {
+    log_warning("{}: a commit or discard had been interrupted and was {}",
+                plan.upper.path,
+                facts_.recovered == finalize::Recovered::kFinished
+                    ? "completed"
+                    : "taken back");
+  }
+  return {};
 }
 
 Result<void> OverlaySession::open_layers() {
@@ -291,6 +301,10 @@ Result<void> OverlaySession::record(bool mounted) {
     const auto before = read_manifest(work_dir_.get());
     manifest_ = before ? *before : Manifest();
     if (!before) manifest_.upper_was_empty = made_->upper_was_empty();
+    if (!before || made_->upper_was_empty()) {
+      manifest_.began = std::time(nullptr);
+    }
+    manifest_.over = false;
     manifest_.server = facts_.server;
     manifest_.lowers = plan.lowers;
     manifest_.upper = plan.upper.path;
@@ -305,6 +319,7 @@ Result<void> OverlaySession::record(bool mounted) {
                              facts_.config.given.end());
   }
   manifest_.mounted = mounted;
+  mark_work(plan.upper.path, plan.work.path);
   return write_manifest(work_dir_.get(), manifest_);
 }
 

@@ -4,11 +4,12 @@
 // to a mount that is served, and back. The command line and the library's
 // OverlayFS are both thin over this.
 //
-// Order on the way up: look at everything (plan.h), make what is missing, open
-// the layers (which locks upper and work directory), mount, answer, write the
-// manifest. A failure at any step takes the steps before it back. On the way
-// down: the mount goes, the upper is synced as the policy asks, the manifest
-// says so, the locks go, the mount point goes if we made it.
+// Order on the way up: look at everything (plan.h), end a commit or discard
+// that was interrupted, make what is missing, open the layers (which locks
+// upper and work directory), mount, answer, write the manifest. A failure at
+// any step takes the steps before it back. On the way down: the mount goes, the
+// upper is synced as the policy asks, the manifest says so, the locks go, the
+// mount point goes if we made it.
 //
 // All of it happens on one thread of this object, whose file mode mask is its
 // own; requests are answered on the threads of fuse::Session.
@@ -69,6 +70,7 @@ class OverlaySession {
   // On the thread of this object.
   void live();
   Result<void> go_up();
+  Result<void> end_interrupted();
   Result<void> open_layers();
   Result<void> attach();
   Result<void> go_down();

@@ -6,9 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "finalize/json_path.h"
 #include "fuse/library.h"
 #include "fuse/session.h"
-#include "session/json_path.h"
 #include "session/machine.h"
 
 namespace veneer::session {
@@ -48,6 +48,18 @@ const char* name_of(overlay::FsyncPolicy policy) {
       return "strict";
     case overlay::FsyncPolicy::kVolatile:
       return "volatile";
+  }
+  return "";
+}
+
+const char* name_of(finalize::Recovered recovered) {
+  switch (recovered) {
+    case finalize::Recovered::kNothing:
+      return "nothing";
+    case finalize::Recovered::kFinished:
+      return "finished";
+    case finalize::Recovered::kTakenBack:
+      return "taken back";
   }
   return "";
 }
@@ -158,15 +170,15 @@ class Settings {
 json describe_layers(const StatusFacts& facts) {
   json lowers = json::array();
   for (const std::string& lower : facts.plan.lowers) {
-    lowers.push_back(path_to_json(lower));
+    lowers.push_back(finalize::path_to_json(lower));
   }
   json result = {
       {"lower", std::move(lowers)}, {"upper", nullptr}, {"work", nullptr}};
   if (!facts.plan.upper.path.empty()) {
-    result["upper"] = path_to_json(facts.plan.upper.path);
+    result["upper"] = finalize::path_to_json(facts.plan.upper.path);
   }
   if (!facts.plan.work.path.empty()) {
-    result["work"] = path_to_json(facts.plan.work.path);
+    result["work"] = finalize::path_to_json(facts.plan.work.path);
   }
   if (!facts.upper.filesystem.empty()) {
     result["upper_filesystem"] = facts.upper.filesystem;
@@ -216,13 +228,15 @@ std::string describe_status(const StatusFacts& facts,
                             const overlay::Filesystem& filesystem,
                             const fuse::Session* fuse) {
   const json status = {
-      {"mount_point", path_to_json(facts.plan.mount_point.path)},
+      {"state", "mounted"},
+      {"mount_point", finalize::path_to_json(facts.plan.mount_point.path)},
       {"server",
        {{"version", VENEER_VERSION},
         {"pid", facts.server.pid},
         {"start_time", facts.server.start_time},
         {"kind", name_of(facts.kind)}}},
       {"layers", describe_layers(facts)},
+      {"recovered", name_of(facts.recovered)},
       {"settings", Settings(facts).all(filesystem, fuse)},
       {"counters", describe_counters(filesystem, fuse)},
   };

@@ -2,8 +2,10 @@
 //
 // What a mounted overlay says about itself: the JSON text of `veneer status`.
 //
+//   state     "mounted"
 //   server    who serves it: process id, kind, version
 //   layers    upper, work and lower directories
+//   recovered what became of an interrupted commit or discard
 //   settings  each with its value and why it has that value
 //   counters  since the mount: messages by kind, copy-ups, bytes, cache hits
 //
@@ -15,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "finalize/commit.h"
 #include "layer/host/open_layers.h"
 #include "overlay/filesystem.h"
 #include "session/config.h"
@@ -34,6 +37,8 @@ struct StatusFacts {
   Config config;
   Plan plan;
   layer::UpperReport upper;
+  /// What was done, before mounting, about an interrupted commit or discard.
+  finalize::Recovered recovered = finalize::Recovered::kNothing;
   ServerKind kind = ServerKind::kDaemon;
   ProcessId server;
   bool allow_other = false;

@@ -10,10 +10,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "finalize/json_path.h"
 #include "fuse/control.h"
 #include "session/config.h"
 #include "session/directories.h"
-#include "session/json_path.h"
 #include "session/manifest.h"
 #include "session/plan.h"
 #include "session/process_id.h"
@@ -92,7 +92,7 @@ std::optional<Server> parse_server(const std::string& text) {
   if (const auto layers = status.find("layers"); layers != status.end() &&
                                                  layers->is_object() &&
                                                  layers->contains("work")) {
-    result.work = path_from_json(layers->at("work")).value_or("");
+    result.work = finalize::path_from_json(layers->at("work")).value_or("");
   }
   return result;
 }

@@ -28,7 +28,7 @@ namespace {
 // A file of one page: two system calls, no allocation, and no hole to keep
 // unless it is all of it.
 constexpr std::size_t kSmall = 4096;
-constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::size_t kChunk = std::size_t{256} * 1024;
 
 struct Extent {
   std::uint64_t begin;

@@ -18,7 +18,7 @@
 namespace veneer::sys {
 namespace {
 
-constexpr std::size_t kBufferSize = 32 * 1024;
+constexpr std::size_t kBufferSize = std::size_t{32} * 1024;
 
 // A listing started from inside another one's sink finds the thread's buffer in
 // use and brings its own.

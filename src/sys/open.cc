@@ -130,13 +130,21 @@ Result<UniqueFd> walk_beneath(int root, std::string_view path, int flags,
   return open_raw(at ? at.get() : root, name.c_str(), flags, mode);
 }
 
+Result<UniqueFd> open_path(const std::string& path, int flags) {
+  const int fd = retry_interrupted(
+      [&] { return ::open(path.c_str(), flags | O_CLOEXEC); });
+  if (fd < 0) return Error(errno, "open", path);
+  return UniqueFd(fd);
+}
+
 }  // namespace
 
 Result<UniqueFd> open_dir(const std::string& path) {
-  const int fd = retry_interrupted(
-      [&] { return ::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); });
-  if (fd < 0) return Error(errno, "open", path);
-  return UniqueFd(fd);
+  return open_path(path, O_PATH | O_DIRECTORY);
+}
+
+Result<UniqueFd> open_setting(const std::string& path, int flags) {
+  return open_path(path, flags);
 }
 
 Result<UniqueFd> open_at(int dir, const char* name, int flags, mode_t mode) {

@@ -48,6 +48,7 @@ Result<UniqueFd> open_to_remove(int path_fd, const Attr& attr) {
 
 Result<void> remove_entries_on(int dir, std::uint64_t dev);
 
+// NOLINTNEXTLINE(misc-no-recursion): see above.
 Result<void> remove_entry_on(int dir, const char* name, std::uint64_t dev) {
   const auto found = open_at(dir, name, O_PATH | O_NOFOLLOW);
   if (!found) {
@@ -64,6 +65,7 @@ Result<void> remove_entry_on(int dir, const char* name, std::uint64_t dev) {
   return remove_dir_at(dir, name);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): see above.
 Result<void> remove_entries_on(int dir, std::uint64_t dev) {
   TRY_ASSIGN(const std::vector<Entry> entries, list(dir));
   std::optional<Error> first;

@@ -116,6 +116,7 @@ Result<ProgramEnd> run_program(const std::vector<std::string>& argv) {
   posix_spawn_file_actions_adddup2(actions.get(), write_end.get(),
                                    STDERR_FILENO);
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (const std::string& word : argv) {
     words.push_back(const_cast<char*>(word.c_str()));
   }

@@ -25,6 +25,7 @@
 
 #include "sys/fault.h"
 #include "test/crash/engine.h"
+#include "test/support/scratch_dir.h"
 #include "test/support/tree.h"
 
 namespace veneer::testing {
@@ -50,14 +51,13 @@ NodeId at(Engine& engine, const char* path) {
 
 bool write_to(Engine& engine, const char* path, std::string_view text,
               std::uint64_t offset) {
-  return ok(engine.fs().write(
-      kRoot, at(engine, path), offset,
-      std::as_bytes(std::span(text.data(), text.size()))));
+  return ok(
+      engine.fs().write(kRoot, at(engine, path), offset,
+                        std::as_bytes(std::span(text.data(), text.size()))));
 }
 
 bool rename_to(Engine& engine, const char* dir, const char* name,
-               const char* new_dir, const char* new_name,
-               unsigned flags = 0) {
+               const char* new_dir, const char* new_name, unsigned flags = 0) {
   return ok(engine.fs().rename(kRoot, at(engine, dir), name,
                                at(engine, new_dir), new_name, flags));
 }
@@ -67,18 +67,16 @@ bool rename_to(Engine& engine, const char* dir, const char* name,
 const Scenario kScenarios[] = {
     {"CreateFile",
      [](Engine& e) {
-       return ok(e.fs().make(kRoot, at(e, "d/sub"), "new", S_IFREG | 0644, 0,
-                             ""));
+       return ok(
+           e.fs().make(kRoot, at(e, "d/sub"), "new", S_IFREG | 0644, 0, ""));
      }},
     {"CreateFileOverWhiteout",
      [](Engine& e) {
-       return ok(
-           e.fs().make(kRoot, at(e, "d"), "gone", S_IFREG | 0640, 0, ""));
+       return ok(e.fs().make(kRoot, at(e, "d"), "gone", S_IFREG | 0640, 0, ""));
      }},
     {"MakeDirOverWhiteout",
      [](Engine& e) {
-       return ok(
-           e.fs().make(kRoot, at(e, "d"), "gone", S_IFDIR | 0755, 0, ""));
+       return ok(e.fs().make(kRoot, at(e, "d"), "gone", S_IFDIR | 0755, 0, ""));
      }},
     {"MakeDevice",
      [](Engine& e) {
@@ -87,8 +85,8 @@ const Scenario kScenarios[] = {
      }},
     {"Symlink",
      [](Engine& e) {
-       return ok(e.fs().make(kRoot, at(e, "d/sub"), "l", S_IFLNK | 0777, 0,
-                             "../a"));
+       return ok(
+           e.fs().make(kRoot, at(e, "d/sub"), "l", S_IFLNK | 0777, 0, "../a"));
      }},
     {"UnlinkLowerFile",
      [](Engine& e) { return ok(e.fs().unlink(kRoot, at(e, ""), "f")); }},
@@ -115,8 +113,8 @@ const Scenario kScenarios[] = {
      }},
     {"ChmodLowerFile",
      [](Engine& e) {
-       return ok(e.fs().set_attr(kRoot, at(e, "d/sub/x"),
-                                 SetAttr{.mode = 0600}));
+       return ok(
+           e.fs().set_attr(kRoot, at(e, "d/sub/x"), SetAttr{.mode = 0600}));
      }},
     {"SetXattrOnLowerFile",
      [](Engine& e) {
@@ -149,17 +147,11 @@ const Scenario kScenarios[] = {
      false},
 };
 
-class CrashTest
-    : public ::testing::TestWithParam<std::tuple<Scenario, bool>> {
+class CrashTest : public ::testing::TestWithParam<std::tuple<Scenario, bool>> {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: makes device nodes";
-    std::string name = "/dev/shm/veneer-crash-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    base_ = name;
-  }
-  void TearDown() override {
-    if (!base_.empty()) std::filesystem::remove_all(base_);
+    ASSERT_TRUE(scratch_.is_made());
   }
 
   bool dotwh() const { return std::get<1>(GetParam()); }
@@ -168,10 +160,10 @@ class CrashTest
   // The same layers, from scratch.
   void reset() {
     for (const char* name : {"lower0", "lower1", "upper", "work"}) {
-      std::filesystem::remove_all(base_ + "/" + name);
-      std::filesystem::create_directory(base_ + "/" + name);
+      std::filesystem::remove_all(scratch_.path(name));
+      std::filesystem::create_directory(scratch_.path(name));
       // Whatever this thread's mask is: engines clear it.
-      ASSERT_EQ(::chmod((base_ + "/" + name).c_str(), 0755), 0);
+      ASSERT_EQ(::chmod(scratch_.path(name).c_str(), 0755), 0);
     }
     build_tree({{"d", Dir().mode(0755)},
                 {"d/a", File("linked").mode(0644)},
@@ -185,12 +177,12 @@ class CrashTest
                 {"f", File("content of f").mode(04755).owner(3, 4)},
                 {"m", Dir()},
                 {"m/0", File("m0")}},
-               base_ + "/lower0");
+               scratch_.path("lower0"));
     build_tree({{"m", Dir()}, {"m/1", File("m1")}, {"link", Symlink("f")}},
-               base_ + "/lower1");
-    lower0_ = read_tree(base_ + "/lower0");
-    lower1_ = read_tree(base_ + "/lower1");
-    Engine engine(base_, dotwh());
+               scratch_.path("lower1"));
+    lower0_ = read_tree(scratch_.path("lower0"));
+    lower1_ = read_tree(scratch_.path("lower1"));
+    Engine engine(scratch_.path(), dotwh());
     auto& fs = engine.fs();
     ASSERT_TRUE(fs.make(kRoot, at(engine, ""), "up", S_IFREG | 0600, 0, ""));
     ASSERT_TRUE(fs.make(kRoot, at(engine, ""), "o", S_IFDIR | 0700, 0, ""));
@@ -203,14 +195,14 @@ class CrashTest
     }
   }
 
-  View remounted_view() { return Engine(base_, dotwh()).view(); }
+  View remounted_view() { return Engine(scratch_.path(), dotwh()).view(); }
 
   // Runs the scenario in a process of its own that `arm` prepares. Returns its
   // exit status: 0 done, 1 refused; or -1 if it was killed.
   int run_in_child(const std::function<void()>& arm) {
     const pid_t child = ::fork();
     if (child == 0) {
-      Engine engine(base_, dotwh());
+      Engine engine(scratch_.path(), dotwh());
       arm();
       const bool done = scenario().run(engine);
       sys::fault::disarm();
@@ -222,18 +214,18 @@ class CrashTest
   }
 
   void expect_lowers_untouched() {
-    EXPECT_EQ(differences(lower0_, read_tree(base_ + "/lower0")), "");
-    EXPECT_EQ(differences(lower1_, read_tree(base_ + "/lower1")), "");
+    EXPECT_EQ(differences(lower0_, read_tree(scratch_.path("lower0"))), "");
+    EXPECT_EQ(differences(lower1_, read_tree(scratch_.path("lower1"))), "");
   }
 
   void expect_swept() {
     for (const auto& entry :
-         std::filesystem::directory_iterator(base_ + "/work/work")) {
+         std::filesystem::directory_iterator(scratch_.path("work/work"))) {
       ADD_FAILURE() << "left in the work directory: " << entry.path();
     }
   }
 
-  std::string base_;
+  ScratchDir scratch_;
   Tree lower0_;
   Tree lower1_;
 };
@@ -272,15 +264,15 @@ TEST_P(CrashTest, FullDiskAtEachChangeLeavesBeforeOrAfter) {
 
   for (std::uint64_t n = 1; n <= kMostChanges; ++n) {
     reset();
-    const int status = run_in_child([n] {
-      sys::fault::arm_error(n, ENOSPC, sys::fault::kForever);
-    });
+    const int status = run_in_child(
+        [n] { sys::fault::arm_error(n, ENOSPC, sys::fault::kForever); });
     const View left = remounted_view();
     if (status == 0) {
       EXPECT_EQ(left, after) << "said to be done, change " << n;
     } else {
       ASSERT_EQ(status, 1) << "died at change " << n;
-      EXPECT_THAT(left, ::testing::AnyOf(::testing::Eq(before), ::testing::Eq(after)))
+      EXPECT_THAT(left,
+                  ::testing::AnyOf(::testing::Eq(before), ::testing::Eq(after)))
           << "ENOSPC from change " << n << " on";
     }
     expect_lowers_untouched();
@@ -294,9 +286,8 @@ std::vector<Scenario> all_scenarios() {
 
 std::vector<Scenario> dotwh_scenarios() {
   std::vector<Scenario> usable = all_scenarios();
-  std::erase_if(usable, [](const Scenario& scenario) {
-    return !scenario.dotwh;
-  });
+  std::erase_if(usable,
+                [](const Scenario& scenario) { return !scenario.dotwh; });
   return usable;
 }
 

@@ -24,12 +24,12 @@ Engine::Engine(const std::string& base, bool dotwh) {
     lowers.push_back(*std::move(lower));
   }
   layer::UpperReport report;
-  auto upper = layer::open_host_upper(
-      {.upper = base + "/upper",
-       .work = base + "/work",
-       .form = dotwh ? layer::WhiteoutForm::kDotWh
-                     : layer::WhiteoutForm::kKernel},
-      report);
+  auto upper =
+      layer::open_host_upper({.upper = base + "/upper",
+                              .work = base + "/work",
+                              .form = dotwh ? layer::WhiteoutForm::kDotWh
+                                            : layer::WhiteoutForm::kKernel},
+                             report);
   if (!upper) throw std::runtime_error(upper.error().message());
   auto fs = overlay::Filesystem::make(std::move(lowers), *std::move(upper),
                                       overlay::Options{});
@@ -60,7 +60,8 @@ void Engine::describe(NodeId id, const std::string& path, View& view) {
     view[path] = "error: " + attr.error().message();
     return;
   }
-  std::string text = fmt::format("{:o} {}:{}", attr->mode, attr->uid, attr->gid);
+  std::string text =
+      fmt::format("{:o} {}:{}", attr->mode, attr->uid, attr->gid);
   if (!S_ISDIR(attr->mode)) text += fmt::format(" links={}", attr->nlink);
   if (S_ISLNK(attr->mode)) {
     text += " -> " + fs_->read_link(id).value_or("?");

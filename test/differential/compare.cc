@@ -236,7 +236,9 @@ std::optional<std::string> Comparer::compare_again(
     if (!demands_.numbers_survive_remount) break;
     const bool linked = !now[i].stat.is_dir() && now[i].stat.nlink > 1;
     if (linked && !demands_.link_numbers_survive_remount) continue;
-    if (now[i].stat.ino == before[i].stat.ino) continue;
+    const std::uint64_t a = now[i].stat.ino;
+    const std::uint64_t b = before[i].stat.ino;
+    if ((a > b ? a - b : b - a) <= demands_.numbers_drift) continue;
     return "st_ino of /" + escape(now[i].path) + " is now another one";
   }
   return std::nullopt;

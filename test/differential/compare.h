@@ -50,8 +50,10 @@ struct Demands {
   bool numbers_live_on = true;  ///< a number is not given to a later object
   bool numbers_survive_remount = true;
   bool link_numbers_survive_remount = true;  ///< of files with several names
-  bool times_survive_remount = true;         ///< to the nanosecond
-  bool shares_kernel_defects = true;         ///< those listed in exceptions.h
+  /// How far a number may move at a remount, where others stand in its way.
+  std::uint64_t numbers_drift = 0;
+  bool times_survive_remount = true;  ///< to the nanosecond
+  bool shares_kernel_defects = true;  ///< those listed in exceptions.h
 };
 
 /// The result as a number, or the name of the errno.

@@ -73,13 +73,15 @@ Variant dotwh() {
   return variant;
 }
 
-// Numbers are made from paths: a path used again has its number again, and of a
-// file with several names it is the one met first that counts.
+// Numbers are made from paths: a path used again has its number again, of a
+// file with several names it is the one met first that counts, and of two
+// objects with one path the one met second has the next number.
 Variant persistent() {
   Variant variant{.name = "persistent",
                   .arguments = {"--inode-mode", "persistent"}};
   variant.demands.numbers_live_on = false;
   variant.demands.link_numbers_survive_remount = false;
+  variant.demands.numbers_drift = 3;
   return variant;
 }
 

@@ -78,6 +78,16 @@ void Executor::close_slot(int index) {
   fd = -1;
 }
 
+std::vector<int> Executor::slots_of_same(int index) const {
+  std::vector<int> same;
+  const auto held = view_of(slot(index), "", true);
+  for (int i = 0; held && i < kSlots; ++i) {
+    const auto other = view_of(slot(i), "", true);
+    if (other && other->ino == held->ino) same.push_back(i);
+  }
+  return same;
+}
+
 void Executor::close_all() {
   for (int i = 0; i < kSlots; ++i) close_slot(i);
 }

@@ -76,6 +76,9 @@ class Executor {
   /// `as_in`.
   void set_mtime(const Op& op, const StatView& as_in);
 
+  /// The slots that hold what this one holds, itself among them.
+  std::vector<int> slots_of_same(int slot) const;
+
   void close_slot(int slot);
   void close_all();
 

@@ -73,6 +73,8 @@ class Match {
   Complaint lowers_intact() const;
   bool subject_may_refuse(const Op& op, const Outcome& answer);
   bool subject_alone_may_run(const Op& op);
+  void drop_object(int slot);
+  bool is_untold(const Op& op);
 
   Snapshot look(int side) const {
     Snapshot tree = snapshot_of(roots_.at(static_cast<std::size_t>(side))->fd(),
@@ -169,14 +171,37 @@ bool Match::subject_alone_may_run(const Op& op) {
   return held.stat && (held.stat->is_dir() || held.stat->nlink == 0);
 }
 
+// Its descriptors, however many, show what the trees do not agree on any more.
+void Match::drop_object(int slot) {
+  for (const int same : executors_[1]->slots_of_same(slot)) {
+    executors_[0]->close_slot(same);
+    executors_[1]->close_slot(same);
+  }
+}
+
+// A call that the subject cannot tell from another one, of all that it knows.
+bool Match::is_untold(const Op& op) {
+  if (!may_be_untold(op) || pairing_.subject->demands().shares_kernel_defects) {
+    return false;
+  }
+  Op look = op;
+  look.kind = OpKind::kStat;
+  look.flags = (op.flags & AT_SYMLINK_NOFOLLOW) == 0 ? 1 : 0;
+  const Outcome object = executors_[1]->run(look);
+  look.kind = OpKind::kGetxattr;
+  look.name = "security.capability";
+  const Outcome capability = executors_[1]->run(look);
+  return object.stat && capability.result >= 0 && is_untold_chown(*object.stat);
+}
+
 Complaint Match::line(const Op& op) {
   if (op.fd != kNone &&
       damages_reference(op, executors_[1]->holds_removed_special(op.fd))) {
     if (subject_alone_may_run(op)) executors_[0]->run(op);
-    executors_[0]->close_slot(op.fd);
-    executors_[1]->close_slot(op.fd);
+    drop_object(op.fd);
     return std::nullopt;
   }
+  if (is_untold(op)) return std::nullopt;
   const Outcome subject = executors_[0]->run(op);
   if (subject_may_refuse(op, subject)) return std::nullopt;
   if (pairing_.sabotage && pairing_.sabotage(op)) return std::nullopt;
@@ -190,8 +215,7 @@ Complaint Match::line(const Op& op) {
     case Verdict::kAccept:
       return std::nullopt;
     case Verdict::kDropSlot:
-      executors_[0]->close_slot(op.fd);
-      executors_[1]->close_slot(op.fd);
+      drop_object(op.fd);
       return std::nullopt;
     case Verdict::kEndRun:
       ended_ = true;

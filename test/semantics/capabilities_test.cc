@@ -3,6 +3,7 @@
 // File capabilities: copied with the file, and taken away by whoever writes.
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "test/support/overlay_test.h"
@@ -82,6 +83,29 @@ TEST_P(CapabilitiesTest, AreClearedByAWriteToAnUpperFile) {
   EXPECT_THAT(::pwrite(fd.get(), "y", 1, 0), SyscallReturns(1));
 
   EXPECT_THAT(getxattr_status("f", kCapability), FailsWith(ENODATA));
+}
+
+// Row 30: what is written through a mapping is no write(2) on any file system,
+// however late it reaches the upper.
+TEST_P(CapabilitiesTest, AreKeptByAMappingsWriteback) {
+  constexpr std::size_t kLength = 4096;
+  mount({.lower = {{{"f", File(std::string(kLength, 'a'))}}}, .upper = {}});
+  {
+    const Fd fd = open("f", O_RDWR);
+    void* const memory = ::mmap(nullptr, kLength, PROT_READ | PROT_WRITE,
+                                MAP_SHARED, fd.get(), 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    *static_cast<char*>(memory) = 'b';
+
+    EXPECT_THAT(setxattr("f", kCapability, kNetRaw), Succeeds());
+    EXPECT_THAT(::msync(memory, kLength, MS_SYNC), SyscallReturns(0));
+    ::munmap(memory, kLength);
+  }
+
+  EXPECT_EQ(getxattr("f", kCapability), kNetRaw);
+  remount();
+  EXPECT_EQ(getxattr("f", kCapability), kNetRaw);
+  EXPECT_EQ(read_file("f").substr(0, 2), "ba");
 }
 
 VENEER_ON_EVERY_TARGET(CapabilitiesTest);

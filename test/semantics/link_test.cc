@@ -94,6 +94,28 @@ TEST_P(LinkTest, OpenUnlinkedFileCannotBeLinkedByItsDescriptor) {
               FailsWith(ENOENT));
 }
 
+// Its last visible name is gone, but it counts a lower one that another layer
+// covers, so it may get a new one; which then leads to its data.
+TEST_P(LinkTest, OpenUnlinkedFileWithACoveredNameIsLinkedWithItsData) {
+  mount({.lower = {{{"covered", File("above")}},
+                   {{"a", File("data")}, {"covered", HardLink("a")}}},
+         .upper = {}});
+  {
+    const Fd fd = open("a");
+    ASSERT_THAT(unlink("a"), Succeeds());
+
+    const std::string self = "/proc/self/fd/" + std::to_string(fd.get());
+    EXPECT_THAT(::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, m("again").c_str(),
+                         AT_SYMLINK_FOLLOW),
+                SyscallReturns(0));
+  }
+
+  EXPECT_EQ(read_file("again"), "data");
+  remount();
+  EXPECT_EQ(read_file("again"), "data");
+  EXPECT_EQ(read_file("covered"), "above");
+}
+
 VENEER_ON_EVERY_TARGET(LinkTest);
 
 }  // namespace

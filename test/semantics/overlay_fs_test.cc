@@ -65,6 +65,11 @@ class OverlayFSTest : public ::testing::Test {
     EXPECT_THAT(overlay.mount(), IsDone());
     return overlay;
   }
+  // For tests whose subject is that it changes.
+  void restore_base() const {
+    std::filesystem::remove_all(path("base"));
+    build_tree(base_, make_dir("base"));
+  }
   static void write_to(const std::filesystem::path& file,
                        const std::string& text) {
     std::ofstream(file) << text;
@@ -179,15 +184,106 @@ TEST_F(OverlayFSTest, DiscardSparesAnUpperThatHeldFilesBefore) {
   EXPECT_EQ(read_from(path("mine/precious")), "text");
 }
 
-TEST_F(OverlayFSTest, CommitIsNotSupportedYetAndChangesNothing) {
+TEST_F(OverlayFSTest, CommitMergesTheChangesAndRemovesWhatWasMade) {
+  for (const OverlayAction action :
+       {OverlayAction::Commit, OverlayAction::CommitAtomic}) {
+    OverlayFS overlay = mounted();
+    write_to(overlay.handle().mount_point() / "etc/motd", "changed");
+    std::filesystem::create_directory(overlay.handle().mount_point() / "new");
+
+    ASSERT_THAT(overlay.overlay_action(action), IsDone());
+
+    EXPECT_FALSE(overlay.is_mounted());
+    EXPECT_EQ(read_from(path("base/etc/motd")), "changed");
+    EXPECT_TRUE(exists("base/new"));
+    EXPECT_FALSE(exists("base.upper") || exists("base.work") ||
+                 exists("base.mountpoint"));
+    restore_base();
+  }
+}
+
+TEST_F(OverlayFSTest, CommitOfABusyMountIsRefusedAndItGoesOn) {
   OverlayFS overlay = mounted();
+  const auto file = overlay.handle().mount_point() / "etc/motd";
+  const Fd held(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
 
   EXPECT_THAT(overlay.overlay_action(OverlayAction::Commit),
-              IsRefusedWith(EOPNOTSUPP));
-  EXPECT_THAT(overlay.overlay_action(OverlayAction::CommitAtomic),
-              IsRefusedWith(EOPNOTSUPP));
+              IsRefusedWith(EBUSY));
 
   EXPECT_TRUE(overlay.is_mounted());
+}
+
+TEST_F(OverlayFSTest, CommitRefusesWhatSomebodyElseChanged) {
+  OverlayFS overlay = mounted();
+  write_to(overlay.handle().mount_point() / "etc/motd", "ours");
+  ASSERT_THAT(overlay.umount(), IsDone());
+  write_to(path("base/etc/motd"), "somebody else's");
+
+  const auto refused = overlay.overlay_action(OverlayAction::Commit);
+
+  EXPECT_THAT(refused, IsRefusedWith(ESTALE));
+  EXPECT_THAT(refused.error().message(), HasSubstr("etc/motd"));
+  EXPECT_EQ(read_from(path("base/etc/motd")), "somebody else's");
+  EXPECT_EQ(read_from(path("base.upper/etc/motd")), "ours");
+  restore_base();
+}
+
+TEST_F(OverlayFSTest, ChangesAreListedMountedAndNot) {
+  OverlayFS overlay = mounted();
+  ASSERT_THAT(overlay.changes(), IsDone());
+  EXPECT_TRUE(overlay.changes()->empty());
+  const auto at = overlay.handle().mount_point();
+  write_to(at / "etc/motd", "changed");
+  write_to(at / "new", "text");
+  std::filesystem::rename(at / "etc", at / "moved");
+
+  for (const bool is_mounted : {true, false}) {
+    if (!is_mounted) {
+      ASSERT_THAT(overlay.umount(), IsDone());
+    }
+    const auto changes = overlay.changes();
+    ASSERT_THAT(changes, IsDone());
+    ASSERT_EQ(changes->size(), 3U);
+    EXPECT_EQ(changes->at(0).path, "moved");
+    EXPECT_EQ(changes->at(0).old_path, "etc");
+    EXPECT_EQ(letter_of(changes->at(0).kind), 'R');
+    EXPECT_EQ(changes->at(1).path, "moved/motd");
+    EXPECT_EQ(changes->at(1).kind, ChangeKind::kContent);
+    EXPECT_TRUE(changes->at(1).content_differs);
+    EXPECT_EQ(changes->at(2).kind, ChangeKind::kAdded);
+    EXPECT_EQ(changes->at(2).size, 4U);
+    EXPECT_TRUE(changes->at(2).conflict.empty());
+  }
+}
+
+TEST_F(OverlayFSTest, NeverMountedHasNoChangesAndNothingToCommit) {
+  OverlayFS overlay(path("base"));
+
+  EXPECT_TRUE(overlay.changes()->empty());
+  EXPECT_THAT(overlay.overlay_action(OverlayAction::Commit), IsDone());
+
+  EXPECT_FALSE(exists("base.upper") || exists("base.work"));
+}
+
+TEST_F(OverlayFSTest, ProgressIsToldAndCanStop) {
+  OverlayFS overlay = mounted();
+  write_to(overlay.handle().mount_point() / "new", "text");
+  int calls = 0;
+  overlay.set_progress([&](const Progress& progress) {
+    EXPECT_FALSE(progress.stage.empty());
+    ++calls;
+    return false;
+  });
+
+  EXPECT_THAT(overlay.overlay_action(OverlayAction::Commit),
+              IsRefusedWith(ECANCELED));
+  EXPECT_EQ(calls, 1);
+  EXPECT_FALSE(exists("base/new"));
+
+  overlay.set_progress({});
+  EXPECT_THAT(overlay.overlay_action(OverlayAction::Commit), IsDone());
+  EXPECT_TRUE(exists("base/new"));
+  restore_base();
 }
 
 TEST_F(OverlayFSTest, SettersAreRefusedWhileMounted) {

@@ -116,6 +116,19 @@ TEST_P(RmdirTest, NothingCanBeMadeInARemovedDirectory) {
   EXPECT_THAT(merged(), TreeIs(Tree{}));
 }
 
+// The whiteouts in it have to be removed, from a directory that is shut.
+TEST_P(RmdirTest, RemovedDirectoryKeepsItsModeForItsDescriptor) {
+  mount(
+      {.lower = {{{"d", Dir().mode(0755)}, {"d/f", File("x")}}}, .upper = {}});
+  ASSERT_THAT(chmod("d", 0444), Succeeds());
+  ASSERT_THAT(unlink("d/f"), Succeeds());
+  const Fd dir = open("d", O_DIRECTORY);
+
+  EXPECT_THAT(rmdir("d"), Succeeds());
+
+  EXPECT_EQ(fstat_of(dir).st_mode & 07777U, 0444U);
+}
+
 VENEER_ON_EVERY_TARGET(RmdirTest);
 
 }  // namespace

@@ -5,22 +5,43 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <fstream>
-#include <iterator>
-#include <regex>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace veneer::testing {
 namespace {
 
-std::string read_document() {
-#ifdef VENEER_SOURCE_DIR
+std::vector<std::string> read_document() {
   std::ifstream in(VENEER_SOURCE_DIR "/docs/semantics.md");
-#else
-  std::ifstream in("docs/semantics.md");
-#endif
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+// What a line has of the form "SomeTest.SomeName".
+std::vector<std::string> citations(std::string_view line) {
+  constexpr std::string_view kMiddle = "Test.";
+  const auto is_word = [&](std::size_t at) {
+    return at < line.size() &&
+           std::isalnum(static_cast<unsigned char>(line[at])) != 0;
+  };
+  std::vector<std::string> found;
+  for (std::size_t at = line.find(kMiddle); at != line.npos;
+       at = line.find(kMiddle, at + 1)) {
+    std::size_t begin = at;
+    std::size_t end = at + kMiddle.size();
+    while (begin > 0 && is_word(begin - 1)) --begin;
+    while (is_word(end)) ++end;
+    if (end > at + kMiddle.size()) {
+      found.emplace_back(line.substr(begin, end - begin));
+    }
+  }
+  return found;
 }
 
 // "Suite.Name" of every registered test, without the target.
@@ -38,23 +59,26 @@ std::set<std::string> registered_tests() {
 }
 
 TEST(SemanticsDocTest, EveryPointHasARowThatCitesATest) {
-  const std::string text = read_document();
+  const auto lines = read_document();
 
   for (int row = 1; row <= 73; ++row) {
-    const std::regex line("\n\\| " + std::to_string(row) +
-                          " \\|[^\n]*[A-Za-z]+Test\\.[A-Za-z0-9]+[^\n]*\\|\n");
-    EXPECT_TRUE(std::regex_search(text, line)) << "row " << row;
+    const std::string start = "| " + std::to_string(row) + " |";
+    EXPECT_TRUE(std::ranges::any_of(lines,
+                                    [&](const std::string& line) {
+                                      return line.starts_with(start) &&
+                                             !citations(line).empty();
+                                    }))
+        << "row " << row;
   }
 }
 
 TEST(SemanticsDocTest, EveryCitedTestExists) {
-  const std::string text = read_document();
   const std::set<std::string> tests = registered_tests();
-  const std::regex citation("[A-Za-z0-9]+Test\\.[A-Z][A-Za-z0-9]+");
 
-  for (std::sregex_iterator it(text.begin(), text.end(), citation), end;
-       it != end; ++it) {
-    EXPECT_TRUE(tests.contains(it->str())) << it->str();
+  for (const std::string& line : read_document()) {
+    for (const std::string& name : citations(line)) {
+      EXPECT_TRUE(tests.contains(name)) << name;
+    }
   }
 }
 

@@ -101,6 +101,33 @@ TEST_P(SuidTest, ChmodOutsideTheGroupDropsSetgid) {
   EXPECT_EQ(mode_of("f"), 0755U);
 }
 
+// A group bit without execution is not that of a program: who is in the group
+// keeps it, and that says nothing of the next writer.
+TEST_P(SuidTest, GroupBitKeptByAMemberIsTakenByTheNextWriter) {
+  mount({.lower = {{{"f", File("x").mode(02666).owner(0, 55)}}}, .upper = {}});
+  const Fd fd = open("f", O_RDWR);
+  const auto write = [&fd] {
+    return outcome(::pwrite(fd.get(), "y", 1, 0) == 1 ? 0 : -1);
+  };
+
+  EXPECT_THAT(as_user({.uid = 8, .gid = 55, .groups = {}}, write), Succeeds());
+  EXPECT_EQ(mode_of("f"), 02666U);
+  EXPECT_THAT(as_user(kNobodyInParticular, write), Succeeds());
+
+  EXPECT_EQ(mode_of("f"), 0666U);
+}
+
+TEST_P(SuidTest, ChownToNobodyElseTakesItFromAFifoToo) {
+  mount({.lower = {{}}, .upper = {}});
+  ASSERT_THAT(mknod("fifo", S_IFIFO | 0755), Succeeds());
+  ASSERT_THAT(chmod("fifo", 06755), Succeeds());
+
+  EXPECT_THAT(lchown("fifo", static_cast<uid_t>(-1), static_cast<gid_t>(-1)),
+              Succeeds());
+
+  EXPECT_EQ(mode_of("fifo"), 0755U);
+}
+
 VENEER_ON_EVERY_TARGET(SuidTest);
 
 }  // namespace

@@ -241,6 +241,20 @@ TEST_P(MarkerUpperTest, FormIsRememberedByTheUpper) {
   EXPECT_EQ(run({veneer_program(), "umount", m()}).status, 0);
 }
 
+TEST_P(MarkerUpperTest, OpaqueMarkerLeavesTheTimesOfItsDirectory) {
+  mount_marking({{"d", Dir()}, {"d/old", File("x")}});
+  ASSERT_THAT(mkdir("new"), Succeeds());
+  ASSERT_THAT(unlink("d/old"), Succeeds());
+  ASSERT_THAT(rmdir("d"), Succeeds());
+  ASSERT_THAT(lutimes("new", {1, 2}, {3, 4}), Succeeds());
+
+  EXPECT_THAT(rename("new", "d"), Succeeds());
+
+  EXPECT_TRUE(upper().has("d/.wh..wh..opq"));
+  EXPECT_EQ(lstat("d").st_mtim.tv_sec, 3);
+  EXPECT_EQ(lstat("d").st_mtim.tv_nsec, 4);
+}
+
 VENEER_ONLY(MarkerUpperTest);
 
 }  // namespace

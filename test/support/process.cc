@@ -70,6 +70,13 @@ bool become(const User& user) {
          ::setresuid(user.uid, user.uid, user.uid) == 0;
 }
 
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) +
+         static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 Finished run(const std::vector<std::string>& argv, int seconds) {
@@ -110,11 +117,8 @@ void drop_caches() {
   }
 }
 
-double monotonic_seconds() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) +
-         static_cast<double>(now.tv_nsec) / 1e9;
-}
+double monotonic_seconds() { return seconds_of(CLOCK_MONOTONIC); }
+
+double thread_seconds() { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 }  // namespace veneer::testing

@@ -46,4 +46,7 @@ void drop_caches();
 /// Seconds since an arbitrary point, for measuring how long something took.
 double monotonic_seconds();
 
+/// Processor time this thread has had: what others do meanwhile is not in it.
+double thread_seconds();
+
 }  // namespace veneer::testing

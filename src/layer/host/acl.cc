@@ -22,9 +22,9 @@ enum Tag : std::uint16_t {
 };
 
 std::uint16_t load16(const std::string& bytes, std::size_t at) {
-  return static_cast<std::uint16_t>(
-      static_cast<unsigned char>(bytes[at]) |
-      static_cast<unsigned char>(bytes[at + 1]) << 8);
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes[at]) |
+                                    static_cast<unsigned char>(bytes[at + 1])
+                                        << 8);
 }
 
 // Masks the entry's permissions with the three bits of `mode` at `shift`, and
@@ -50,10 +50,16 @@ std::optional<InheritedAcl> inherit_acl(std::string_view default_acl,
   std::size_t group_class = 0;
   for (std::size_t at = kHeader; at < acl.size(); at += kEntry) {
     switch (load16(acl, at)) {
-      case kUserObj: mask_entry(acl, at, mode, 6); break;
-      case kOther: mask_entry(acl, at, mode, 0); break;
+      case kUserObj:
+        mask_entry(acl, at, mode, 6);
+        break;
+      case kOther:
+        mask_entry(acl, at, mode, 0);
+        break;
       case kUser:
-      case kGroup: extended = true; break;
+      case kGroup:
+        extended = true;
+        break;
       case kGroupObj:
         if (group_class == 0) group_class = at;
         break;
@@ -61,7 +67,8 @@ std::optional<InheritedAcl> inherit_acl(std::string_view default_acl,
         extended = true;
         group_class = at;
         break;
-      default: return std::nullopt;
+      default:
+        return std::nullopt;
     }
   }
   if (group_class == 0) return std::nullopt;

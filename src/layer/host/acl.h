@@ -22,8 +22,10 @@ inline constexpr const char* kAccessAcl = "system.posix_acl_access";
 inline constexpr const char* kDefaultAcl = "system.posix_acl_default";
 
 struct InheritedAcl {
-  mode_t mode;                        ///< permissions after the ACL's mask
-  std::optional<std::string> access;  ///< access ACL to set; none: mode says all
+  /// Permissions after the ACL's mask.
+  mode_t mode;
+  /// The access ACL to set; without one the mode says all.
+  std::optional<std::string> access;
 };
 
 /// What an object created with `mode` (umask not applied) gets under

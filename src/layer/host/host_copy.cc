@@ -41,9 +41,9 @@ Result<void> copy_data(const FileData& data, int out, std::uint64_t length) {
   for (std::uint64_t done = 0; done < length;) {
     const std::size_t want =
         std::min<std::uint64_t>(length - done, buffer.size());
-    TRY_ASSIGN(const std::size_t got,
-               sys::pread_full(data.fd, buffer.data(), want,
-                               data.offset + done));
+    TRY_ASSIGN(
+        const std::size_t got,
+        sys::pread_full(data.fd, buffer.data(), want, data.offset + done));
     if (got == 0) break;
     TRY(sys::pwrite_full(out, buffer.data(), got, done));
     done += got;
@@ -79,8 +79,7 @@ class HostUpper::StagedEntry : public Staged {
   /// Its name from now on, in one step. `dir` holds nothing of that name.
   Result<void> move_to(int dir, const char* name) {
     if (name_.empty()) return sys::link_fd(fd(), dir, name);
-    TRY(sys::rename_at(work_.fd(), name_.c_str(), dir, name,
-                       RENAME_NOREPLACE));
+    TRY(sys::rename_at(work_.fd(), name_.c_str(), dir, name, RENAME_NOREPLACE));
     name_.clear();
     return {};
   }
@@ -94,14 +93,14 @@ class HostUpper::StagedEntry : public Staged {
 
 Result<void> HostUpper::copy_xattrs(int fd, const CopySpec& spec) {
   for (const auto& [name, value] : spec.xattrs) {
-    auto set = sys::set_xattr_fd(
-        fd, stored_name(options_.xattrs, name).c_str(), value);
+    auto set = sys::set_xattr_fd(fd, stored_name(options_.xattrs, name).c_str(),
+                                 value);
     if (set) continue;
     // What this file system or an unprivileged owner cannot hold is left out,
     // as the kernel does; a full disk is not.
     const int code = set.error().code();
-    const bool refused = code == EOPNOTSUPP ||
-                         (code == EPERM && !name.starts_with("user."));
+    const bool refused =
+        code == EOPNOTSUPP || (code == EPERM && !name.starts_with("user."));
     if (!refused) return set;
   }
   return {};
@@ -125,6 +124,9 @@ Result<void> HostUpper::write_marks(int fd, const CopySpec& spec) {
   // user.* names are refused on symbolic links and devices; those then have
   // another inode number after the next mount, and nothing else is lost.
   auto identity = set(kOrigin, spec.origin);
+  if (identity && !S_ISDIR(spec.attr.mode)) {
+    identity = set(kBase, encode_state(spec.attr));
+  }
   if (identity && spec.number) {
     identity = set(kNumber, encode_number(*spec.number));
   }
@@ -217,22 +219,21 @@ Result<LayerNodeRef> HostUpper::publish(StagedPtr staged, LayerNode& dir_node,
   // Nobody changed this directory, as far as its users can tell.
   const timespec times[2] = {before.atime, before.mtime};
   ignore_error(sys::utimens_fd(fd->get(), times));
-  HostNodeRef node = entry.host_node();
+  const HostNodeRef node = entry.host_node();
   tree_.relocate(*node, HostNodeRef(&host(dir_node)), name);
   return LayerNodeRef(node);
 }
 
 Result<LayerNodeRef> HostUpper::publish_unnamed(StagedPtr staged) {
   auto& entry = static_cast<StagedEntry&>(*staged);
-  HostNodeRef node = entry.host_node();
+  const HostNodeRef node = entry.host_node();
   tree_.pin(*node, entry.shared_fd());
   return LayerNodeRef(node);
 }
 
 // --- The inode index --------------------------------------------------------
 
-Result<std::optional<Child>> HostUpper::find_in_index(
-    std::string_view origin) {
+Result<std::optional<Child>> HostUpper::find_in_index(std::string_view origin) {
   const std::string name = to_hex(origin);
   if (!index_node_ || origin.empty() || name.size() > 255) {
     return std::optional<Child>();
@@ -251,7 +252,7 @@ Result<LayerNodeRef> HostUpper::publish_in_index(StagedPtr staged,
   auto& entry = static_cast<StagedEntry&>(*staged);
   const std::string name = to_hex(origin);
   TRY(entry.move_to(work_->index_fd(), name.c_str()));
-  HostNodeRef node = entry.host_node();
+  const HostNodeRef node = entry.host_node();
   tree_.relocate(*node, index_node_, name);
   return LayerNodeRef(node);
 }

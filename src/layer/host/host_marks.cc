@@ -19,17 +19,17 @@ namespace {
 
 constexpr const char* kCapability = "security.capability";
 
-// Only what can be executed has privileges to lose.
+// A directory's bits are no privileges. What else has them loses them, be it a
+// FIFO: chown(2) asks no further.
 Result<bool> drops_privileges(int fd, const SetAttr& changes) {
   if (!changes.kill_suid) return false;
   TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
-  return S_ISREG(attr.mode);
+  return !S_ISDIR(attr.mode) && !S_ISLNK(attr.mode);
 }
 
 // As setattr_should_drop_suidgid() in the kernel's fs/attr.c.
 Result<void> kill_set_ids(int fd, bool outsider) {
   TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
-  if (!S_ISREG(attr.mode)) return {};
   mode_t mode = attr.mode & 07777 & ~mode_t{S_ISUID};
   if ((mode & S_IXGRP) != 0 || outsider) mode &= ~mode_t{S_ISGID};
   if (mode == (attr.mode & 07777)) return {};
@@ -53,8 +53,8 @@ Result<sys::UniqueFd> HostUpper::open_writable(LayerNode& node) {
 
 // Likewise for marks of the user's namespace, which count as writing, and for
 // names in a directory that its owner made read-only.
-Result<void> HostUpper::lifting(
-    int fd, const std::function<Result<void>()>& change) {
+Result<void> HostUpper::lifting(int fd,
+                                const std::function<Result<void>()>& change) {
   auto done = change();
   if (done || done.error().code() != EACCES || traits_.privileged) return done;
   TRY_ASSIGN(const Attr attr, sys::stat_fd(fd));
@@ -110,13 +110,11 @@ Result<void> HostUpper::set_attr(LayerNode& node, const SetAttr& changes) {
 Result<void> HostUpper::set_xattr(LayerNode& node, const std::string& name,
                                   std::string_view value, int flags) {
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
-  return sys::set_xattr_fd(fd.get(),
-                           stored_name(options_.xattrs, name).c_str(), value,
-                           flags);
+  return sys::set_xattr_fd(fd.get(), stored_name(options_.xattrs, name).c_str(),
+                           value, flags);
 }
 
-Result<void> HostUpper::remove_xattr(LayerNode& node,
-                                     const std::string& name) {
+Result<void> HostUpper::remove_xattr(LayerNode& node, const std::string& name) {
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
   return sys::remove_xattr_fd(fd.get(),
                               stored_name(options_.xattrs, name).c_str());
@@ -154,7 +152,12 @@ Result<Marks> HostUpper::get_marks(LayerNode& node) {
 Result<void> HostUpper::set_opaque(LayerNode& node) {
   if (traits_.kernel_form) return set_mark(node, kOpaque, "y");
   TRY_ASSIGN(const sys::SharedFd fd, dir(node));
-  return make_marker(fd->get(), kOpaqueMarker.substr(kMarkerPrefix.size()));
+  TRY_ASSIGN(const Attr before, sys::stat_fd(fd->get()));
+  TRY(make_marker(fd->get(), kOpaqueMarker.substr(kMarkerPrefix.size())));
+  // Nothing that the user sees in it has changed.
+  const timespec times[2] = {before.atime, before.mtime};
+  ignore_error(sys::utimens_fd(fd->get(), times));
+  return {};
 }
 
 Result<void> HostUpper::set_impure(LayerNode& node) {
@@ -185,9 +188,8 @@ Result<void> HostUpper::set_protection(LayerNode& node, bool immutable,
   }
   TRY_ASSIGN(const sys::UniqueFd fd, open_path(node));
   const std::string name = own_name(options_.xattrs, kProtattr);
-  auto gone = lifting(fd.get(), [&] {
-    return sys::remove_xattr_fd(fd.get(), name.c_str());
-  });
+  auto gone = lifting(
+      fd.get(), [&] { return sys::remove_xattr_fd(fd.get(), name.c_str()); });
   if (!gone && gone.error().code() != ENODATA) return gone;
   return {};
 }
@@ -215,9 +217,8 @@ Result<void> HostUpper::fill_metacopy(LayerNode& node, const FileData& data,
   TRY(sys::utimens_fd(fd.get(), times));
   if (sync) TRY(sys::fsync_fd(fd.get()));
   const std::string name = own_name(options_.xattrs, kMetacopy);
-  return lifting(fd.get(), [&] {
-    return sys::remove_xattr_fd(fd.get(), name.c_str());
-  });
+  return lifting(fd.get(),
+                 [&] { return sys::remove_xattr_fd(fd.get(), name.c_str()); });
 }
 
 Result<void> HostUpper::sync(LayerNode& node, bool data_only) {

@@ -55,7 +55,8 @@ HostReads<Base>::HostReads(sys::UniqueFd root, sys::UniqueFd readable,
 template <typename Base>
 bool HostReads<Base>::is_marker(int dir_fd, const std::string& marker) const {
   const auto found = sys::find_at(dir_fd, marker.c_str());
-  return found && *found && S_ISREG((*found)->mode) && (*found)->size == 0;
+  const auto attr = found ? *found : std::nullopt;
+  return attr && S_ISREG(attr->mode) && attr->size == 0;
 }
 
 template <typename Base>
@@ -108,8 +109,8 @@ Result<std::optional<Child>> HostReads<Base>::make_child(const HostNode& dir,
   bool xattr_whiteouts = false;
   TRY_ASSIGN(child.marks,
              read_marks(dir_fd, path.c_str(), attr, xattr_whiteouts));
-  auto node = make_ref<HostNode>(HostNodeRef(const_cast<HostNode*>(&dir)),
-                                 path, attr);
+  auto node =
+      make_ref<HostNode>(HostNodeRef(const_cast<HostNode*>(&dir)), path, attr);
   node->xattr_whiteouts = xattr_whiteouts;
   child.node = std::move(node);
   if (options_.markers && S_ISDIR(attr.mode) && !child.marks.opaque) {
@@ -127,8 +128,7 @@ Result<Marks> HostReads<Base>::read_marks(int dir_fd, const char* name,
                                           bool& xattr_whiteouts) {
   Marks marks;
   // A metacopy is one hole, whose zeros must not pass for data anywhere.
-  const bool is_hole =
-      S_ISREG(attr.mode) && attr.size > 0 && attr.blocks == 0;
+  const bool is_hole = S_ISREG(attr.mode) && attr.size > 0 && attr.blocks == 0;
   const bool wanted = S_ISDIR(attr.mode) || is_hole || !options_.bottom;
   if (!wanted) return marks;
   const auto list = sys::list_xattrs_at(dir_fd, name);
@@ -142,8 +142,7 @@ Result<Marks> HostReads<Base>::read_marks(int dir_fd, const char* name,
     if (stored == "system.posix_acl_default") marks.default_acl = true;
     const bool trusted = stored.starts_with(kTrustedPrefix);
     if (!trusted && !stored.starts_with(kUserPrefix)) return;
-    const auto ns =
-        trusted ? XattrNamespace::kTrusted : XattrNamespace::kUser;
+    const auto ns = trusted ? XattrNamespace::kTrusted : XattrNamespace::kUser;
     const std::string_view suffix = stored.substr(prefix_of(ns).size());
     const bool own = ns == options_.xattrs;
     if (!own && (!options_.all_xattr_forms || points_elsewhere(suffix))) return;
@@ -180,6 +179,7 @@ Result<void> HostReads<Base>::read_dir(
     DirEntry entry{.name = name, .ino = ino, .type = type};
     std::optional<Attr> attr;
     const auto stat = [&] {
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
       if (auto found = sys::find_at(fd.get(), name.data())) attr = *found;
       return attr.has_value();
     };
@@ -202,6 +202,7 @@ Result<void> HostReads<Base>::read_dir(
       }
     } else if (node.xattr_whiteouts && entry.type == DT_REG &&
                (attr || stat()) && attr->size == 0) {
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
       entry.whiteout = has_whiteout_xattr(fd.get(), name.data());
     }
     sink(entry);
@@ -259,8 +260,7 @@ Result<unsigned> HostReads<Base>::get_flags(const LayerNode& node) {
 }
 
 template <typename Base>
-Result<void> HostReads<Base>::get_fsxattr(const LayerNode& node,
-                                          fsxattr& out) {
+Result<void> HostReads<Base>::get_fsxattr(const LayerNode& node, fsxattr& out) {
   TRY_ASSIGN(const sys::UniqueFd fd,
              open_quietly(host(node), O_RDONLY | O_NONBLOCK));
   TRY_ASSIGN(out, sys::get_fsxattr(fd.get()));

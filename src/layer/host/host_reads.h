@@ -30,10 +30,10 @@ inline constexpr std::string_view kHousekeeping = ".wh..wh.";
 struct HostOptions {
   XattrNamespace xattrs = XattrNamespace::kNone;  ///< the process's own
   bool all_xattr_forms = true;  ///< the other namespace's marks count, too
-  bool markers = true;    ///< `.wh.` files may be there
-  bool bottom = false;    ///< nothing is below: few marks matter
-  bool changes = false;   ///< it is the upper
-  bool quiet = false;     ///< reading leaves no access time behind anyhow
+  bool markers = true;          ///< `.wh.` files may be there
+  bool bottom = false;          ///< nothing is below: few marks matter
+  bool changes = false;         ///< it is the upper
+  bool quiet = false;           ///< reading leaves no access time behind anyhow
   std::array<std::uint8_t, 16> uuid{};
   std::size_t cached_dirs = 1024;
 };
@@ -52,8 +52,8 @@ class HostReads : public Base {
       const std::function<void(const DirEntry&)>& sink) override;
   Result<Attr> get_attr(const LayerNode& node) override;
   Result<std::string> read_link(const LayerNode& node) override;
-  Result<std::optional<std::string>> get_xattr(const LayerNode& node,
-                                               const std::string& name) override;
+  Result<std::optional<std::string>> get_xattr(
+      const LayerNode& node, const std::string& name) override;
   Result<std::string> list_xattrs(const LayerNode& node) override;
   Result<FileData> open_data(const LayerNode& node) override;
   Result<unsigned> get_flags(const LayerNode& node) override;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include <ranges>
 #include <vector>
 
 #include "sys/file.h"
@@ -63,8 +64,8 @@ SharedFd HostTree::known_dir(const HostNode& dir) {
 
 Result<SharedFd> HostTree::open_below(int parent, const HostNode& dir) {
   const Location at = locate(dir);
-  TRY_ASSIGN(UniqueFd opened, sys::open_at(parent, at.name.c_str(),
-                                           O_PATH | O_DIRECTORY));
+  TRY_ASSIGN(UniqueFd opened,
+             sys::open_at(parent, at.name.c_str(), O_PATH | O_DIRECTORY));
   if (changes_) {
     TRY_ASSIGN(const Attr attr, sys::stat_fd(opened.get()));
     if (!matches(at, attr)) return Error(ESTALE, "open");
@@ -88,15 +89,14 @@ Result<SharedFd> HostTree::dir_fd_once(const HostNode& dir) {
     if (!at) return Error(ESTALE, "open");
     fd = known_dir(*at);
   } while (!fd);
-  for (auto it = missing.rbegin(); it != missing.rend(); ++it) {
-    TRY_ASSIGN(fd, open_below(fd->get(), **it));
+  for (const auto& node : std::views::reverse(missing)) {
+    TRY_ASSIGN(fd, open_below(fd->get(), *node));
   }
   return fd;
 }
 
 Result<SharedFd> HostTree::dir_fd(const HostNode& dir) {
-  return ask<SharedFd>(dir,
-                       [&](const Location&) { return dir_fd_once(dir); });
+  return ask<SharedFd>(dir, [&](const Location&) { return dir_fd_once(dir); });
 }
 
 Result<UniqueFd> HostTree::open_once(const Location& at, int flags) {
@@ -137,9 +137,9 @@ std::string HostTree::path_of(const HostNode& node) const {
     names.push_back(&at->name_);
   }
   std::string path;
-  for (auto it = names.rbegin(); it != names.rend(); ++it) {
+  for (const std::string* name : std::views::reverse(names)) {
     if (!path.empty()) path.push_back('/');
-    path.append(**it);
+    path.append(*name);
   }
   return path;
 }

@@ -107,8 +107,8 @@ class HostTree {
   mutable Mutex names_mu_{Rank::kLeaf};
   Mutex cache_mu_{Rank::kLeaf};
   // The reference keeps the key from being reused.
-  LruMap<const HostNode*, std::pair<Ref<const HostNode>, sys::SharedFd>>
-      cache_ GUARDED_BY(cache_mu_);
+  LruMap<const HostNode*, std::pair<Ref<const HostNode>, sys::SharedFd>> cache_
+      GUARDED_BY(cache_mu_);
 };
 
 }  // namespace veneer::layer

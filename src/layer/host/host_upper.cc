@@ -49,8 +49,7 @@ HostUpper::HostUpper(sys::UniqueFd root, sys::UniqueFd readable,
 
 // Makes the object in `dir`, as the process itself.
 Result<void> HostUpper::make_plain(int dir, const char* name,
-                                   const NewObject& what,
-                                   sys::UniqueFd& file) {
+                                   const NewObject& what, sys::UniqueFd& file) {
   const mode_t permissions = what.mode & kPermissions;
   switch (what.mode & S_IFMT) {
     case S_IFREG: {
@@ -58,16 +57,18 @@ Result<void> HostUpper::make_plain(int dir, const char* name,
                                     permissions));
       return {};
     }
-    case S_IFDIR: return sys::make_dir_at(dir, name, permissions);
-    case S_IFLNK: return sys::symlink_at(what.target.c_str(), dir, name);
-    default: return sys::make_node_at(dir, name, what.mode, what.rdev);
+    case S_IFDIR:
+      return sys::make_dir_at(dir, name, permissions);
+    case S_IFLNK:
+      return sys::symlink_at(what.target.c_str(), dir, name);
+    default:
+      return sys::make_node_at(dir, name, what.mode, what.rdev);
   }
 }
 
 // Makes it with the rights of whom it is to belong to.
 Result<void> HostUpper::make_here(int dir, const char* name,
-                                  const NewObject& what,
-                                  sys::UniqueFd& file) {
+                                  const NewObject& what, sys::UniqueFd& file) {
   TRY(sys::clear_thread_umask());
   if (!traits_.privileged) return make_plain(dir, name, what, file);
   const sys::ScopedCredentials as_owner(what.uid, what.gid);
@@ -130,8 +131,7 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
     if (!made && !aside) return made.error();
   }
   if (aside) {
-    TRY_ASSIGN(const std::string temporary,
-               build_aside(parent, what, false));
+    TRY_ASSIGN(const std::string temporary, build_aside(parent, what, false));
     auto moved = sys::rename_at(work_->fd(), temporary.c_str(), fd->get(),
                                 path.c_str(), RENAME_NOREPLACE);
     if (!moved) {
@@ -145,8 +145,8 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
   // the caller's rights were checked above us.
   if (file && (what.mode & kSetIds) != 0) {
     TRY_ASSIGN(const Attr made, sys::stat_fd(file.get()));
-    TRY(sys::chmod_fd(file.get(), (made.mode & kPermissions) |
-                                      (what.mode & kSetIds)));
+    TRY(sys::chmod_fd(file.get(),
+                      (made.mode & kPermissions) | (what.mode & kSetIds)));
   }
   return created(parent, fd->get(), name, std::move(file));
 }
@@ -154,8 +154,7 @@ Result<Child> HostUpper::create(LayerNode& dir_node, Name name,
 // Builds in the work directory what the directory would have given the object,
 // had it been made there: group, group bit and ACL.
 Result<std::string> HostUpper::build_aside(HostNode& parent,
-                                           const NewObject& what,
-                                           bool opaque) {
+                                           const NewObject& what, bool opaque) {
   TRY(sys::clear_thread_umask());
   TRY_ASSIGN(const Attr above, tree_.stat(parent));
   TRY_ASSIGN(const sys::UniqueFd parent_fd,
@@ -170,11 +169,9 @@ Result<std::string> HostUpper::build_aside(HostNode& parent,
   std::optional<std::string> default_acl;
   if (type != S_IFLNK) {
     auto found = sys::get_xattr_fd(parent_fd.get(), kDefaultAcl);
-    if (found && *found) {
-      default_acl = *std::move(found);
-      acl = inherit_acl(*default_acl, mode);
-      if (acl) mode = acl->mode | (mode & ~mode_t{0777});
-    }
+    if (found) default_acl = *std::move(found);
+    if (default_acl) acl = inherit_acl(*default_acl, mode);
+    if (acl) mode = acl->mode | (mode & ~mode_t{0777});
   }
 
   NewObject plain = what;
@@ -200,8 +197,8 @@ Result<std::string> HostUpper::build_aside(HostNode& parent,
     }
     if (!opaque) return {};
     if (traits_.kernel_form) {
-      return sys::set_xattr_fd(
-          fd.get(), own_name(options_.xattrs, kOpaque).c_str(), "y");
+      return sys::set_xattr_fd(fd.get(),
+                               own_name(options_.xattrs, kOpaque).c_str(), "y");
     }
     TRY_ASSIGN(const sys::UniqueFd inside,
                sys::open_at(work_->fd(), name.c_str(), O_PATH | O_DIRECTORY));
@@ -302,8 +299,8 @@ Result<void> HostUpper::unlink(LayerNode& dir_node, Name name, bool whiteout) {
     return {};
   }
   TRY_ASSIGN(const std::string temporary, work_->make_whiteout());
-  auto moved = sys::rename_at(work_->fd(), temporary.c_str(), fd->get(),
-                              path.c_str());
+  auto moved =
+      sys::rename_at(work_->fd(), temporary.c_str(), fd->get(), path.c_str());
   if (!moved) work_->discard(temporary);
   return moved;
 }
@@ -356,9 +353,9 @@ Result<void> HostUpper::clear_dir(LayerNode& dir_node, Name name,
   const std::string temporary = work_->fresh_name();
   TRY(sys::make_dir_at(work_->fd(), temporary.c_str(), 0700));
   const auto swap = [&]() -> Result<void> {
-    TRY_ASSIGN(const sys::UniqueFd fresh,
-               sys::open_at(work_->fd(), temporary.c_str(),
-                            O_RDONLY | O_DIRECTORY));
+    TRY_ASSIGN(
+        const sys::UniqueFd fresh,
+        sys::open_at(work_->fd(), temporary.c_str(), O_RDONLY | O_DIRECTORY));
     if (traits_.kernel_form) {
       TRY(sys::set_xattr_fd(fresh.get(),
                             own_name(options_.xattrs, kOpaque).c_str(), "y"));
@@ -397,15 +394,14 @@ Result<void> HostUpper::link(LayerNode& node, LayerNode& dir_node, Name name,
   }
   const std::string temporary = work_->fresh_name();
   TRY(sys::link_fd(source.get(), work_->fd(), temporary.c_str()));
-  auto moved = sys::rename_at(work_->fd(), temporary.c_str(), fd->get(),
-                              path.c_str());
+  auto moved =
+      sys::rename_at(work_->fd(), temporary.c_str(), fd->get(), path.c_str());
   if (!moved) work_->discard(temporary);
   return moved;
 }
 
-Result<void> HostUpper::rename_kernel(int dir_fd, const char* name,
-                                      int new_dir, const char* new_name,
-                                      RenameHow how) {
+Result<void> HostUpper::rename_kernel(int dir_fd, const char* name, int new_dir,
+                                      const char* new_name, RenameHow how) {
   unsigned flags = 0;
   // Swapping with the whiteout at the new name leaves one at the old.
   const bool swap = how.over_whiteout && (how.leave_whiteout || how.directory);
@@ -462,8 +458,7 @@ Result<void> HostUpper::rename(LayerNode& dir_node, Name name, LayerNode& node,
   return {};
 }
 
-bool HostUpper::is_reached_by(LayerNode& node, LayerNode& dir_node,
-                              Name name) {
+bool HostUpper::is_reached_by(LayerNode& node, LayerNode& dir_node, Name name) {
   return tree_.is_at(host(node), host(dir_node), name);
 }
 

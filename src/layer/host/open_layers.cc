@@ -45,8 +45,7 @@ std::array<std::uint8_t, 16> uuid_of(int readable) {
 // that the kernel has written to says so by its own marks on the root.
 std::string recorded_form(int root, XattrNamespace ns) {
   if (ns != XattrNamespace::kNone) {
-    const auto form =
-        sys::get_xattr_fd(root, own_name(ns, kForm).c_str());
+    const auto form = sys::get_xattr_fd(root, own_name(ns, kForm).c_str());
     if (form && *form) return **form;
     for (const std::string_view mark : {kOrigin, kImpure, kUuid}) {
       const auto value = sys::get_xattr_fd(root, own_name(ns, mark).c_str());
@@ -69,9 +68,12 @@ XattrNamespace probe_xattrs(int file) {
 
 const char* name_of(XattrNamespace ns) {
   switch (ns) {
-    case XattrNamespace::kTrusted: return "trusted";
-    case XattrNamespace::kUser: return "user";
-    case XattrNamespace::kNone: break;
+    case XattrNamespace::kTrusted:
+      return "trusted";
+    case XattrNamespace::kUser:
+      return "user";
+    case XattrNamespace::kNone:
+      break;
   }
   return "";
 }
@@ -91,11 +93,10 @@ Result<XattrNamespace> probe(int work, UpperReport& report) {
   if (sys::make_node_at(dir.get(), "whiteout", S_IFCHR, 0)) {
     // Some file systems take the call and keep something else.
     const auto made = sys::stat_at(dir.get(), "whiteout");
-    report.mknod_whiteout =
-        made && S_ISCHR(made->mode) && made->rdev == 0;
+    report.mknod_whiteout = made && S_ISCHR(made->mode) && made->rdev == 0;
   }
-  report.rename_exchange = bool(sys::rename_at(
-      dir.get(), "file", dir.get(), "whiteout", RENAME_EXCHANGE));
+  report.rename_exchange = bool(sys::rename_at(dir.get(), "file", dir.get(),
+                                               "whiteout", RENAME_EXCHANGE));
   const char* moved = report.rename_exchange ? "whiteout" : "file";
   report.rename_whiteout = bool(
       sys::rename_at(dir.get(), moved, dir.get(), "moved", RENAME_WHITEOUT));
@@ -146,8 +147,7 @@ Result<bool> choose_kernel_form(WhiteoutForm wanted,
   if (wanted == WhiteoutForm::kKernel) {
     return Error(EOPNOTSUPP, "whiteouts",
                  "the upper's file system (" + report.filesystem +
-                     ") refuses " + lacks +
-                     "; use --whiteouts auto or dotwh");
+                     ") refuses " + lacks + "; use --whiteouts auto or dotwh");
   }
   report.reasons.push_back("whiteouts: dotwh, since " + report.filesystem +
                            " refuses " + lacks);
@@ -162,13 +162,13 @@ Result<bool> is_empty_dir(int readable) {
 }
 
 Result<sys::UniqueFd> open_and_lock(const std::string& path, int fd) {
-  TRY_ASSIGN(sys::UniqueFd readable,
-             sys::reopen(fd, O_RDONLY | O_DIRECTORY));
+  TRY_ASSIGN(sys::UniqueFd readable, sys::reopen(fd, O_RDONLY | O_DIRECTORY));
   auto locked = sys::lock_dir(readable.get());
   if (!locked && locked.error().code() == EBUSY) {
     return Error(EBUSY, "lock",
-                 path + " is in use by another mount; unmount that first, or "
-                        "use another directory");
+                 path +
+                     " is in use by another mount; unmount that first, or "
+                     "use another directory");
   }
   TRY(std::move(locked));
   return readable;
@@ -179,8 +179,8 @@ Result<sys::UniqueFd> open_and_lock(const std::string& path, int fd) {
 Result<std::unique_ptr<Layer>> open_host_lower(const std::string& path,
                                                bool bottom) {
   HostOptions options;
-  options.xattrs = is_privileged() ? XattrNamespace::kTrusted
-                                   : XattrNamespace::kUser;
+  options.xattrs =
+      is_privileged() ? XattrNamespace::kTrusted : XattrNamespace::kUser;
   options.bottom = bottom;
   options.cached_dirs = cached_dirs();
   sys::UniqueFd root;
@@ -201,20 +201,19 @@ Result<std::unique_ptr<Layer>> open_host_lower(const std::string& path,
       std::move(root), *std::move(readable), *attr, options));
 }
 
-Result<std::unique_ptr<UpperLayer>> open_host_upper(
-    const UpperOptions& wanted, UpperReport& report) {
+Result<std::unique_ptr<UpperLayer>> open_host_upper(const UpperOptions& wanted,
+                                                    UpperReport& report) {
   TRY_ASSIGN(sys::UniqueFd root, sys::open_dir(wanted.upper));
   TRY_ASSIGN(const sys::UniqueFd work_root, sys::open_dir(wanted.work));
   TRY_ASSIGN(const Attr attr, sys::stat_fd(root.get()));
   TRY_ASSIGN(const Attr work_attr, sys::stat_fd(work_root.get()));
   if (attr.dev != work_attr.dev) {
     return Error(EXDEV, "open",
-                 wanted.work + " is not on the file system of " +
-                     wanted.upper + "; give a --work beside the upper");
+                 wanted.work + " is not on the file system of " + wanted.upper +
+                     "; give a --work beside the upper");
   }
   std::vector<sys::UniqueFd> locks;
-  TRY_ASSIGN(sys::UniqueFd upper_lock,
-             open_and_lock(wanted.upper, root.get()));
+  TRY_ASSIGN(sys::UniqueFd upper_lock, open_and_lock(wanted.upper, root.get()));
   TRY_ASSIGN(sys::UniqueFd work_lock,
              open_and_lock(wanted.work, work_root.get()));
   TRY_ASSIGN(report.filesystem, sys::fs_type_name(upper_lock.get()));
@@ -240,8 +239,7 @@ Result<std::unique_ptr<UpperLayer>> open_host_upper(
   options.all_xattr_forms = recorded.empty() && !empty;
   if (recorded.empty() && empty) {
     if (options.xattrs != XattrNamespace::kNone) {
-      TRY(sys::set_xattr_fd(root.get(),
-                            own_name(options.xattrs, kForm).c_str(),
+      TRY(sys::set_xattr_fd(root.get(), own_name(options.xattrs, kForm).c_str(),
                             report.form));
     } else {
       TRY(sys::open_at(root.get(), kFormMarker, O_WRONLY | O_CREAT, 0444));
@@ -249,8 +247,8 @@ Result<std::unique_ptr<UpperLayer>> open_host_upper(
   }
   report.index = wanted.index && kernel_form && report.file_handles;
   if (wanted.index && kernel_form && !report.file_handles) {
-    report.reasons.push_back(
-        "index: off, since " + report.filesystem + " has no file handles");
+    report.reasons.push_back("index: off, since " + report.filesystem +
+                             " has no file handles");
   }
   TRY_ASSIGN(*work, WorkDir::open(work_root.get(), report.index));
   const UpperTraits traits{.kernel_form = kernel_form,

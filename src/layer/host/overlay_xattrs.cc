@@ -2,6 +2,8 @@
 
 #include "layer/host/overlay_xattrs.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace veneer::layer {
@@ -17,9 +19,12 @@ bool is_plain_name(std::string_view name) {
 
 std::string_view prefix_of(XattrNamespace ns) {
   switch (ns) {
-    case XattrNamespace::kTrusted: return kTrustedPrefix;
-    case XattrNamespace::kUser: return kUserPrefix;
-    case XattrNamespace::kNone: break;
+    case XattrNamespace::kTrusted:
+      return kTrustedPrefix;
+    case XattrNamespace::kUser:
+      return kUserPrefix;
+    case XattrNamespace::kNone:
+      break;
   }
   return {};
 }
@@ -118,6 +123,12 @@ std::optional<std::uint64_t> decode_number(std::string_view value) {
   return number;
 }
 
+std::string encode_state(const Attr& attr) {
+  return fmt::format("{}.{:09} {} {:o} {} {}", attr.mtime.tv_sec,
+                     attr.mtime.tv_nsec, attr.size, attr.mode, attr.uid,
+                     attr.gid);
+}
+
 Opacity decode_opaque(std::string_view value) {
   if (value == "y") return Opacity::kBlocks;
   if (value == "x") return Opacity::kXattrWhiteouts;
@@ -140,6 +151,8 @@ bool decode_mark(std::string_view suffix, std::string_view value,
     marks.nlink = decode_nlink(value);
   } else if (suffix == kNumber) {
     marks.number = decode_number(value);
+  } else if (suffix == kBase) {
+    marks.base_state = std::string(value);
   } else if (suffix == kProtattr) {
     marks.immutable = value.find('i') != std::string_view::npos;
     marks.append_only = value.find('a') != std::string_view::npos;

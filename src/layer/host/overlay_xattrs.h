@@ -7,7 +7,8 @@
 // layer's own namespace: users never see it, and when they store a name of it
 // (as a nested overlay does) that name is escaped with one more "overlay.",
 // which keeps the two apart. Ours beyond the kernel's: `veneer.ino`, the inode
-// number the object was first seen with, and `veneer.form` on an upper's root.
+// number the object was first seen with, `veneer.base`, what the lower object
+// was like when it was copied up, and `veneer.form` on an upper's root.
 //
 // Everything here is pure: strings in, strings out. Values come from disk and
 // are checked; what does not parse is as if it were not there.
@@ -40,6 +41,9 @@ inline constexpr std::string_view kUpper = "upper";
 inline constexpr std::string_view kProtattr = "protattr";
 inline constexpr std::string_view kNumber = "veneer.ino";
 inline constexpr std::string_view kForm = "veneer.form";
+/// Where the work directory is, if it is not beside the upper.
+inline constexpr std::string_view kWork = "veneer.work";
+inline constexpr std::string_view kBase = "veneer.base";
 
 /// "trusted.overlay.", "user.overlay." or "".
 std::string_view prefix_of(XattrNamespace ns);
@@ -75,6 +79,9 @@ std::optional<Marks::Nlink> decode_nlink(std::string_view value);
 std::string encode_protection(bool immutable, bool append_only);
 std::string encode_number(std::uint64_t number);
 std::optional<std::uint64_t> decode_number(std::string_view value);
+/// What tells that a lower object was changed since: its time of modification,
+/// size, mode and owner. Not the time of change, which a link alters.
+std::string encode_state(const Attr& attr);
 
 /// What a directory's `opaque` says besides yes and no.
 enum class Opacity : std::uint8_t { kNone, kBlocks, kXattrWhiteouts };
@@ -82,7 +89,6 @@ Opacity decode_opaque(std::string_view value);
 
 /// Sets in `marks` what the xattr `suffix` with `value` means. False for a
 /// suffix that is no mark.
-bool decode_mark(std::string_view suffix, std::string_view value,
-                 Marks& marks);
+bool decode_mark(std::string_view suffix, std::string_view value, Marks& marks);
 
 }  // namespace veneer::layer

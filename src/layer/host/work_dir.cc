@@ -27,8 +27,9 @@ Result<sys::UniqueFd> ensure_dir(int parent, const char* name) {
 
 // One entry. A directory that is too deep to recurse into is first moved up,
 // so that any depth goes with a bounded number of descriptors.
-Result<void> remove_entry(int top, int dir, const std::string& name,
-                          int depth, int& moved) {
+// NOLINTNEXTLINE(misc-no-recursion): to kMaxDepth.
+Result<void> remove_entry(int top, int dir, const std::string& name, int depth,
+                          int& moved) {
   auto gone = sys::unlink_at(dir, name.c_str());
   if (gone || gone.error().code() == ENOENT) return {};
   if (gone.error().code() != EISDIR && gone.error().code() != EPERM) {
@@ -38,8 +39,8 @@ Result<void> remove_entry(int top, int dir, const std::string& name,
     // A sweep that was interrupted may have left some of these names.
     for (;;) {
       const std::string parked = "#deep" + std::to_string(moved++);
-      auto parked_there = sys::rename_at(dir, name.c_str(), top,
-                                         parked.c_str());
+      auto parked_there =
+          sys::rename_at(dir, name.c_str(), top, parked.c_str());
       if (parked_there || (parked_there.error().code() != ENOTEMPTY &&
                            parked_there.error().code() != EEXIST)) {
         return parked_there;
@@ -51,18 +52,23 @@ Result<void> remove_entry(int top, int dir, const std::string& name,
   TRY_ASSIGN(const sys::UniqueFd path,
              sys::open_at(dir, name.c_str(), O_PATH | O_DIRECTORY));
   TRY_ASSIGN(const Attr attr, sys::stat_fd(path.get()));
-  if ((attr.mode & S_IRWXU) != S_IRWXU) {
-    // It may be shut even for its owner.
+  const bool shut = (attr.mode & S_IRWXU) != S_IRWXU;
+  if (shut) {
+    // Even for its owner, it may be.
     ignore_error(sys::chmod_fd(path.get(), (attr.mode & 07777) | S_IRWXU));
   }
   TRY_ASSIGN(const sys::UniqueFd sub,
              sys::reopen(path.get(), O_RDONLY | O_DIRECTORY));
   std::vector<std::string> names;
-  TRY(sys::read_dir(sub.get(), [&](std::string_view entry, std::uint64_t,
-                                   std::uint8_t) { names.emplace_back(entry); }));
+  TRY(sys::read_dir(sub.get(),
+                    [&](std::string_view entry, std::uint64_t, std::uint8_t) {
+                      names.emplace_back(entry);
+                    }));
   for (const std::string& entry : names) {
     TRY(remove_entry(top, sub.get(), entry, depth + 1, moved));
   }
+  // Who still has it open sees the mode it had.
+  if (shut) ignore_error(sys::chmod_fd(path.get(), attr.mode & 07777));
   return sys::remove_dir_at(dir, name.c_str());
 }
 

@@ -5,10 +5,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -17,6 +17,7 @@
 
 #include "session/options.h"
 #include "test/support/process.h"
+#include "test/support/scratch_dir.h"
 
 namespace veneer::testing {
 namespace {
@@ -57,6 +58,13 @@ TEST(CommandLine, HelpIsPrintedWhereItWasAskedFor) {
                                              {"mount", "--help"},
                                              {"umount", "-h"},
                                              {"status", "--help"},
+                                             {"run", "--help"},
+                                             {"diff", "--help"},
+                                             {"commit", "--help"},
+                                             {"discard", "--help"},
+                                             {"preserve", "--help"},
+                                             {"recover", "--help"},
+                                             {"export", "--help"},
                                              {"doctor", "--help"}}) {
     const Finished end = veneer(arguments);
 
@@ -75,6 +83,25 @@ TEST(CommandLine, HelpFitsTheScreenAndTeachesByExample) {
   for (std::string line; std::getline(lines, line);) {
     EXPECT_LE(line.size(), 80U) << line;
   }
+}
+
+TEST(CommandLine, HelpFitsTheScreenForEveryCommand) {
+  for (const char* const command :
+       {"run", "status", "diff", "commit", "discard", "preserve", "recover",
+        "export"}) {
+    std::istringstream lines(veneer({command, "--help"}).out);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), 80U) << command << ": " << line;
+    }
+  }
+}
+
+TEST(CommandLine, CommandsAreListedInGroups) {
+  const std::string help = veneer({"--help"}).out;
+
+  EXPECT_THAT(help, HasSubstr("\nWorking in an overlay:\n  mount "));
+  EXPECT_THAT(help, HasSubstr("\nFinishing a session:\n  diff "));
+  EXPECT_THAT(help, HasSubstr("\nThe machine:\n  doctor "));
 }
 
 TEST(CommandLine, HelpOfMountHasEveryOption) {
@@ -176,13 +203,12 @@ TEST(Doctor, NamesADirectoryThatCannotBeTried) {
 }
 
 TEST(Doctor, LeavesNothingBehind) {
-  std::string dir = std::filesystem::temp_directory_path() / "veneerXXXXXX";
-  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  const ScratchDir dir;
+  ASSERT_TRUE(dir.is_made());
 
-  veneer({"doctor", dir});
+  veneer({"doctor", dir.path()});
 
-  EXPECT_TRUE(std::filesystem::is_empty(dir));
-  std::filesystem::remove(dir);
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
 }
 
 }  // namespace

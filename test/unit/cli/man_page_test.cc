@@ -6,8 +6,9 @@
 
 #include <fstream>
 #include <map>
-#include <regex>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "session/options.h"
@@ -20,19 +21,30 @@ struct Item {
   std::string text;
 };
 
+std::string replaced(std::string text, std::string_view from,
+                     std::string_view to) {
+  for (std::size_t at = text.find(from); at != text.npos;
+       at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
 // The text of a line of mdoc(7), without its macros.
 std::string plain(std::string line) {
   if (line.starts_with("\\&")) line.erase(0, 2);
-  return std::regex_replace(line, std::regex(R"(\\e)"), "\\");
+  return replaced(std::move(line), "\\e", "\\");
 }
 
 // ".It Fl -fsync Ar auto Ns | Ns Ar strict" as "--fsync auto|strict".
 std::string tag_of(const std::string& line) {
-  std::string tag = std::regex_replace(line, std::regex(" Ns "), "\x01");
-  tag = std::regex_replace(tag, std::regex(R"(^\.(It|Pq) )"), "");
-  tag = std::regex_replace(tag, std::regex(R"((^|[ \x01])(Cm|Ar) )"), "$1");
-  tag = std::regex_replace(tag, std::regex("Fl -"), "--");
-  return std::regex_replace(tag, std::regex("\x01"), "");
+  // A space, so that the macros behind it are seen, but one that goes.
+  std::string tag = replaced(line, " Ns ", "\x01 ");
+  for (const std::string macro : {".It", ".Pq", " Cm", " Ar"}) {
+    tag = replaced(std::move(tag), macro + " ", " ");
+  }
+  tag = replaced(std::move(tag), "\x01 ", "");
+  return replaced(tag.substr(tag.find_first_not_of(' ')), "Fl -", "--");
 }
 
 // The items of the lists on the page, in order.

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cleanup.h"
 #include "fuse/libfuse.h"
 #include "test/unit/fuse/memory_layer.h"
 
@@ -41,6 +42,7 @@ class ReplyTest : public ::testing::Test {
     char name[] = "test";
     char* argv[] = {name, nullptr};
     fuse_args args = FUSE_ARGS_INIT(1, argv);
+    const Cleanup free_args([&] { fuse_opt_free_args(&args); });
     fuse_lowlevel_ops ops{};
     ops.readlink = [](fuse_req_t request, fuse_ino_t) {
       auto& self = *static_cast<ReplyTest*>(fuse_req_userdata(request));

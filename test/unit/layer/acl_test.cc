@@ -4,48 +4,23 @@
 
 #include "layer/host/acl.h"
 
-#include <cstring>
 #include <vector>
 
+#include "base/cleanup.h"
+#include "test/support/acl.h"
 #include "test/unit/layer/scratch.h"
 
 namespace veneer::layer {
 namespace {
 
-constexpr std::uint16_t kUserObj = 0x01;
-constexpr std::uint16_t kUser = 0x02;
-constexpr std::uint16_t kGroupObj = 0x04;
-constexpr std::uint16_t kGroup = 0x08;
-constexpr std::uint16_t kMask = 0x10;
-constexpr std::uint16_t kOther = 0x20;
+using veneer::testing::acl;
+using enum veneer::testing::AclEntry::Tag;
 
-struct AclEntry {
-  std::uint16_t tag;
-  std::uint16_t permissions;
-  std::uint32_t id = 0xffffffff;
-};
-
-std::string acl(std::vector<AclEntry> entries) {
-  std::string bytes("\x02\0\0\0", 4);
-  const auto put = [&](std::uint32_t value, int size) {
-    for (int i = 0; i < size; ++i) {
-      bytes.push_back(static_cast<char>(value >> (8 * i)));
-    }
-  };
-  for (const AclEntry& entry : entries) {
-    put(entry.tag, 2);
-    put(entry.permissions, 2);
-    put(entry.id, 4);
-  }
-  return bytes;
-}
-
-const std::string kMinimal =
-    acl({{kUserObj, 7}, {kGroupObj, 5}, {kOther, 0}});
-const std::string kExtended = acl({{kUserObj, 7},
+const std::string kMinimal = acl({{kOwner, 7}, {kGroup, 5}, {kOther, 0}});
+const std::string kExtended = acl({{kOwner, 7},
                                    {kUser, 7, 1000},
-                                   {kGroupObj, 5},
-                                   {kGroup, 6, 50},
+                                   {kGroup, 5},
+                                   {kNamedGroup, 6, 50},
                                    {kMask, 7},
                                    {kOther, 1}});
 
@@ -62,10 +37,10 @@ TEST(InheritAcl, ModeMasksTheMaskNotTheGroup) {
 
   ASSERT_TRUE(inherited);
   EXPECT_EQ(inherited->mode, 0640U);
-  EXPECT_EQ(inherited->access, acl({{kUserObj, 6},
+  EXPECT_EQ(inherited->access, acl({{kOwner, 6},
                                     {kUser, 7, 1000},
-                                    {kGroupObj, 5},
-                                    {kGroup, 6, 50},
+                                    {kGroup, 5},
+                                    {kNamedGroup, 6, 50},
                                     {kMask, 4},
                                     {kOther, 0}}));
 }
@@ -73,7 +48,7 @@ TEST(InheritAcl, ModeMasksTheMaskNotTheGroup) {
 TEST(InheritAcl, WithoutAMaskTheGroupIsMasked) {
   // Not valid for the kernel as it has a named user, but no reason to crash.
   const auto inherited =
-      inherit_acl(acl({{kUserObj, 7}, {kUser, 7, 1}, {kGroupObj, 7}}), 0050);
+      inherit_acl(acl({{kOwner, 7}, {kUser, 7, 1}, {kGroup, 7}}), 0050);
 
   ASSERT_TRUE(inherited);
   EXPECT_EQ(inherited->mode, 0050U);
@@ -89,8 +64,11 @@ TEST(InheritAcl, OtherBytesAreNoAcl) {
   EXPECT_FALSE(inherit_acl(std::string_view("\x01\0\0\0", 4), 0644));
   // No entry for the group: the kernel answers EIO.
   EXPECT_FALSE(inherit_acl(std::string_view("\x02\0\0\0", 4), 0644));
-  EXPECT_FALSE(inherit_acl(acl({{kUserObj, 7}, {kOther, 7}}), 0644));
-  EXPECT_FALSE(inherit_acl(acl({{0x40, 7}, {kGroupObj, 7}}), 0644));
+  EXPECT_FALSE(inherit_acl(acl({{kOwner, 7}, {kOther, 7}}), 0644));
+  EXPECT_FALSE(
+      inherit_acl(acl({{static_cast<veneer::testing::AclEntry::Tag>(0x40), 7},
+                       {kGroup, 7}}),
+                  0644));
   for (std::size_t size = 0; size < kMinimal.size(); ++size) {
     if ((size - 4) % 8 == 0 && size >= 20) continue;  // ends after the group
     EXPECT_FALSE(inherit_acl(std::string_view(kMinimal).substr(0, size), 0644))
@@ -104,17 +82,15 @@ class AclOnDiskTest : public veneer::testing::Scratch {};
 TEST_F(AclOnDiskTest, InheritanceIsWhatTheFileSystemWouldHaveDone) {
   const std::vector<std::string> acls = {
       kMinimal, kExtended,
-      acl({{kUserObj, 0}, {kGroupObj, 7}, {kMask, 2}, {kOther, 7}}),
-      acl({{kUserObj, 5}, {kUser, 0, 7}, {kGroupObj, 0}, {kMask, 5},
-           {kOther, 4}})};
-  const mode_t old_mask = ::umask(0);
+      acl({{kOwner, 0}, {kGroup, 7}, {kMask, 2}, {kOther, 7}}),
+      acl({{kOwner, 5}, {kUser, 0, 7}, {kGroup, 0}, {kMask, 5}, {kOther, 4}})};
+  const Cleanup restore([old = ::umask(0)] { ::umask(old); });
   for (std::size_t i = 0; i < acls.size(); ++i) {
     const std::string dir = "d" + std::to_string(i);
     make_dir(dir);
     if (::setxattr(path(dir).c_str(), kDefaultAcl, acls[i].data(),
                    acls[i].size(), 0) != 0 &&
         errno == EOPNOTSUPP) {
-      ::umask(old_mask);
       GTEST_SKIP() << "the file system has no ACLs";
     }
     for (const mode_t mode : {0777U, 0666U, 0640U, 0701U, 0U, 0070U}) {
@@ -127,7 +103,6 @@ TEST_F(AclOnDiskTest, InheritanceIsWhatTheFileSystemWouldHaveDone) {
       EXPECT_EQ(ours->access, xattr(file, kAccessAcl)) << i << " " << mode;
     }
   }
-  ::umask(old_mask);
 }
 
 }  // namespace

@@ -9,9 +9,7 @@
 namespace veneer::layer {
 namespace {
 
-using ::testing::Eq;
 using ::testing::IsEmpty;
-using ::testing::Optional;
 using veneer::testing::code_of;
 using veneer::testing::is_root;
 
@@ -229,8 +227,7 @@ TEST_P(HostCopyTest, IndexedCopyIsFoundByItsOrigin) {
   copy.nlink = Marks::Nlink{.of_upper = false, .delta = 0};
   auto staged = upper_->stage(copy);
   ASSERT_TRUE(staged);
-  const auto node =
-      upper_->publish_in_index(*std::move(staged), copy.origin);
+  const auto node = upper_->publish_in_index(*std::move(staged), copy.origin);
   ASSERT_TRUE(node) << node.error().message();
   ASSERT_TRUE(upper_->link(**node, root(), "name", false));
 

@@ -93,8 +93,7 @@ TEST_P(HostMarksTest, UsersNeverReachTheOverlaysOwnXattrs) {
   EXPECT_EQ(code_of(upper_->remove_xattr(*dir, own("opaque"))), ENODATA);
   ASSERT_TRUE(upper_->set_xattr(*dir, own("opaque"), "nested", 0));
 
-  EXPECT_THAT(*upper_->get_xattr(*dir, own("opaque")),
-              Optional(Eq("nested")));
+  EXPECT_THAT(*upper_->get_xattr(*dir, own("opaque")), Optional(Eq("nested")));
   EXPECT_EQ(mark_of("u/d", "overlay.opaque"), "nested");
   EXPECT_EQ(lookup("d")->marks.opaque, kernel_form());
 }

@@ -115,8 +115,7 @@ TEST_F(HostTreeTest, RelocatedNodeIsReachedAtItsNewPlace) {
   const auto a = node(tree.root(), "a", "a");
   const auto b = node(tree.root(), "b", "b");
   const auto file = node(a, "file", "a/file");
-  ASSERT_EQ(::rename(path("root/a/file").c_str(), path("root/b/f").c_str()),
-            0);
+  ASSERT_EQ(::rename(path("root/a/file").c_str(), path("root/b/f").c_str()), 0);
 
   EXPECT_EQ(code_of(tree.stat(*file)), ENOENT);
   EXPECT_TRUE(tree.is_at(*file, *a, "file"));
@@ -135,8 +134,7 @@ TEST_F(HostTreeTest, WhatIsInAMovedDirectoryMovesWithIt) {
   const auto d = node(a, "d", "a/d");
   const auto file = node(d, "file", "a/d/file");
   ASSERT_TRUE(tree.stat(*file));
-  ASSERT_EQ(::rename(path("root/a/d").c_str(), path("root/moved").c_str()),
-            0);
+  ASSERT_EQ(::rename(path("root/a/d").c_str(), path("root/moved").c_str()), 0);
   tree.relocate(*d, tree.root(), "moved");
 
   EXPECT_TRUE(tree.stat(*file));

@@ -8,14 +8,13 @@
 
 #include <thread>
 
+#include "layer/host/acl.h"
+#include "test/support/acl.h"
 #include "test/unit/layer/upper_fixture.h"
 
 namespace veneer::layer {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 using veneer::testing::code_of;
 using veneer::testing::is_root;
 
@@ -41,10 +40,12 @@ class HostUpperTest : public veneer::testing::UpperFixture {
 TEST_P(HostUpperTest, CreatesEachKindWithItsModeAndOwner) {
   if (!is_root()) GTEST_SKIP() << "needs root: gives files away";
   const auto create = [&](const char* name, mode_t mode) {
-    return code_of(upper_->create(
-        root(), name,
-        {.mode = mode, .uid = 12, .gid = 34, .rdev = makedev(1, 3),
-         .target = "to"}));
+    return code_of(upper_->create(root(), name,
+                                  {.mode = mode,
+                                   .uid = 12,
+                                   .gid = 34,
+                                   .rdev = makedev(1, 3),
+                                   .target = "to"}));
   };
   EXPECT_EQ(::chmod(path("u").c_str(), 0777), 0);
   EXPECT_EQ(create("file", S_IFREG | 0640), 0);
@@ -102,8 +103,8 @@ TEST_P(HostUpperTest, CreateWhereAWhiteoutStandsIsRefused) {
   ASSERT_TRUE(upper_->add_whiteout(root(), "gone"));
 
   for (const mode_t type : {S_IFREG, S_IFDIR, S_IFLNK}) {
-    EXPECT_EQ(code_of(upper_->create(
-                  root(), "gone", {.mode = type | 0755, .target = "x"})),
+    EXPECT_EQ(code_of(upper_->create(root(), "gone",
+                                     {.mode = type | 0755, .target = "x"})),
               EEXIST);
   }
 
@@ -137,16 +138,15 @@ TEST_P(HostUpperTest, DirectoryThatReplacesAWhiteoutIsOpaque) {
 
 TEST_P(HostUpperTest, WhatIsBuiltAsideInheritsAsIfMadeThere) {
   if (!is_root()) GTEST_SKIP() << "needs root: gives files away";
-  std::string acl("\x02\0\0\0", 4);  // u::rwx u:1000:rwx g::r-x m::rwx o::---
-  for (const auto& [tag, perm, id] :
-       {std::tuple{1, 7, 0xffffffffU}, {2, 7, 1000U}, {4, 5, 0xffffffffU},
-        {16, 7, 0xffffffffU}, {32, 0, 0xffffffffU}}) {
-    acl.append({static_cast<char>(tag), 0, static_cast<char>(perm), 0});
-    for (int i = 0; i < 4; ++i) acl.push_back(static_cast<char>(id >> 8 * i));
-  }
+  using enum veneer::testing::AclEntry::Tag;
   ASSERT_EQ(::chown(path("u").c_str(), 5, 77), 0);
   ASSERT_EQ(::chmod(path("u").c_str(), 02777), 0);
-  set_xattr("u", "system.posix_acl_default", acl);
+  set_xattr("u", kDefaultAcl,
+            veneer::testing::acl({{kOwner, 7},
+                                  {kUser, 7, 1000},
+                                  {kGroup, 5},
+                                  {kMask, 7},
+                                  {kOther, 0}}));
 
   for (const mode_t type : {S_IFREG, S_IFDIR}) {
     const std::string there = type == S_IFREG ? "file" : "dir";
@@ -159,8 +159,7 @@ TEST_P(HostUpperTest, WhatIsBuiltAsideInheritsAsIfMadeThere) {
     EXPECT_EQ(stat_of("u/" + aside).st_mode, stat_of("u/" + there).st_mode);
     EXPECT_EQ(stat_of("u/" + aside).st_uid, 12U);
     EXPECT_EQ(stat_of("u/" + aside).st_gid, stat_of("u/" + there).st_gid);
-    for (const char* name :
-         {"system.posix_acl_access", "system.posix_acl_default"}) {
+    for (const char* name : {kAccessAcl, kDefaultAcl}) {
       EXPECT_EQ(xattr("u/" + aside, name), xattr("u/" + there, name))
           << there << " " << name;
     }
@@ -168,8 +167,8 @@ TEST_P(HostUpperTest, WhatIsBuiltAsideInheritsAsIfMadeThere) {
 }
 
 TEST_P(HostUpperTest, NumberIsThereFromTheStart) {
-  ASSERT_TRUE(upper_->create(root(), "file",
-                             {.mode = S_IFREG | 0644, .number = 4711}));
+  ASSERT_TRUE(
+      upper_->create(root(), "file", {.mode = S_IFREG | 0644, .number = 4711}));
 
   EXPECT_EQ(lookup("file")->marks.number, 4711U);
 }
@@ -236,8 +235,7 @@ TEST_P(HostUpperTest, ClearedDirectoryIsEmptyOpaqueAndAsItWas) {
   ASSERT_TRUE(upper_->add_whiteout(*dir, "x"));
   ASSERT_TRUE(upper_->set_xattr(*dir, "user.k", "v", 0));
   const timespec times[2] = {{5, 6}, {7, 8}};
-  ASSERT_TRUE(upper_->set_attr(
-      *dir, {.atime = times[0], .mtime = times[1]}));
+  ASSERT_TRUE(upper_->set_attr(*dir, {.atime = times[0], .mtime = times[1]}));
 
   const auto cleared = upper_->clear_dir(root(), "d", *dir);
 
@@ -278,8 +276,7 @@ TEST_P(HostUpperTest, RenameMovesAndTheNodeLearnsIt) {
   const LayerNodeRef file = make("file", S_IFREG | 0644);
   const LayerNodeRef dir = make("dir", S_IFDIR | 0755);
 
-  ASSERT_TRUE(
-      upper_->rename(root(), "file", *file, *dir, "f", nullptr, {}));
+  ASSERT_TRUE(upper_->rename(root(), "file", *file, *dir, "f", nullptr, {}));
 
   EXPECT_FALSE(lookup("file"));
   EXPECT_TRUE(exists("u/dir/f"));
@@ -301,10 +298,11 @@ TEST_P(HostUpperTest, RenameLeavesAndTakesWhiteouts) {
           ASSERT_TRUE(upper_->add_whiteout(root(), to));
         }
 
-        const auto moved = upper_->rename(
-            root(), from, *object, root(), to, nullptr,
-            {.leave_whiteout = leave, .over_whiteout = over,
-             .directory = is_dir});
+        const auto moved =
+            upper_->rename(root(), from, *object, root(), to, nullptr,
+                           {.leave_whiteout = leave,
+                            .over_whiteout = over,
+                            .directory = is_dir});
 
         ASSERT_TRUE(moved) << tag << ": " << moved.error().message();
         EXPECT_EQ(is_deleted(from), leave) << tag;
@@ -395,8 +393,8 @@ TEST_P(HostUpperTest, LongestNameGoesThroughEveryCall) {
   ASSERT_TRUE(upper_->link(*file, root(), name, true));
   ASSERT_TRUE(upper_->unlink(root(), other, true));
   EXPECT_TRUE(is_deleted(other));
-  EXPECT_TRUE(upper_->create_over_whiteout(root(), other,
-                                           {.mode = S_IFDIR | 0700}));
+  EXPECT_TRUE(
+      upper_->create_over_whiteout(root(), other, {.mode = S_IFDIR | 0700}));
   EXPECT_TRUE(upper_->remove_dir(root(), other, true));
 }
 
@@ -427,8 +425,8 @@ TEST_P(HostUpperTest, RefusedChangeLeavesNoTemporary) {
     make(file, S_IFREG | 0644);
 
     sys::fault::arm_error(n, ENOSPC);
-    const auto made = upper_->create_over_whiteout(root(), gone,
-                                                   {.mode = S_IFDIR | 0755});
+    const auto made =
+        upper_->create_over_whiteout(root(), gone, {.mode = S_IFDIR | 0755});
     sys::fault::disarm();
     created = created || made;
     EXPECT_NE(bool(made), is_deleted(gone)) << "create, change " << n;

@@ -32,11 +32,9 @@ class OpenLayersTest : public veneer::testing::Scratch {
   Result<std::unique_ptr<UpperLayer>> open(
       WhiteoutForm form = WhiteoutForm::kAuto, bool index = true) {
     report_ = {};
-    return open_host_upper({.upper = path("u"),
-                            .work = path("w"),
-                            .form = form,
-                            .index = index},
-                           report_);
+    return open_host_upper(
+        {.upper = path("u"), .work = path("w"), .form = form, .index = index},
+        report_);
   }
   std::string refusal(WhiteoutForm form = WhiteoutForm::kAuto) {
     const auto opened = open(form);
@@ -182,8 +180,8 @@ TEST_F(OpenLayersTest, WorkOnAnotherFileSystemIsRefused) {
 
 TEST_F(OpenLayersTest, UpperThatCannotBeWrittenIsRefused) {
   UpperReport report;
-  const auto opened = open_host_upper(
-      {.upper = "/proc/self", .work = "/proc/self"}, report);
+  const auto opened =
+      open_host_upper({.upper = "/proc/self", .work = "/proc/self"}, report);
 
   EXPECT_FALSE(opened);
 }

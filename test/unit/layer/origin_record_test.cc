@@ -26,7 +26,7 @@ TEST(OriginRecord, HasTheKernelsLayout) {
 
   ASSERT_EQ(record.size(), 33U);
   EXPECT_EQ(to_hex(record),
-            std::string("00fb2100") .replace(6, 2, to_hex(record.substr(3, 1))) +
+            std::string("00fb2100").replace(6, 2, to_hex(record.substr(3, 1))) +
                 "81" + "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff" +
                 "000102030405060708090a0b");
 }

@@ -71,9 +71,10 @@ TEST(XattrNames, WhatIsStoredIsShownAsItWasAskedFor) {
 }
 
 TEST(XattrNames, ListIsShownNameByName) {
-  const std::string stored("user.a\0trusted.overlay.origin\0"
-                           "trusted.overlay.overlay.opaque\0user.b\0",
-                           67);
+  const std::string stored(
+      "user.a\0trusted.overlay.origin\0"
+      "trusted.overlay.overlay.opaque\0user.b\0",
+      67);
 
   EXPECT_EQ(shown_names(kTrusted, stored),
             std::string("user.a\0trusted.overlay.opaque\0user.b\0", 37));

@@ -3,7 +3,7 @@
 // Directories of one test that are to be layers: filled by hand, with the marks
 // of the kernel's overlayfs and of the aufs form, and read back by hand.
 //
-// Everything is in memory and removed afterwards, whatever its depth.
+// Everything is removed afterwards, whatever its depth.
 
 #pragma once
 
@@ -27,15 +27,10 @@
 #include "layer/host/work_dir.h"
 #include "sys/fault.h"
 #include "sys/fd.h"
-#include "veneer/result.h"
+#include "test/support/result.h"
+#include "test/support/scratch_dir.h"
 
 namespace veneer::testing {
-
-/// The errno of a Result, 0 if it is a value.
-template <typename T>
-int code_of(const Result<T>& result) {
-  return result ? 0 : result.error().code();
-}
 
 inline bool is_root() { return ::geteuid() == 0; }
 
@@ -47,25 +42,18 @@ inline std::string form_name(
 class Scratch : public ::testing::Test {
  protected:
   void SetUp() override {
-    const bool has_shm = ::access("/dev/shm", W_OK) == 0;
-    root_ = has_shm ? "/dev/shm" : ::testing::TempDir();
-    root_ += "/veneer-unit-XXXXXX";
-    ASSERT_NE(::mkdtemp(root_.data()), nullptr);
-    ASSERT_EQ(::chmod(root_.c_str(), 0755), 0);
+    ASSERT_TRUE(scratch_.is_made());
+    ASSERT_EQ(::chmod(scratch_.path().c_str(), 0755), 0);
   }
   void TearDown() override {
     sys::fault::disarm();
-    {
-      const sys::UniqueFd dir(
-          ::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      ignore_error(layer::remove_contents(dir.get()));
-    }
-    ::rmdir(root_.c_str());
+    // Trees that are too deep for the standard library.
+    const sys::UniqueFd dir(
+        ::open(scratch_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ignore_error(layer::remove_contents(dir.get()));
   }
 
-  std::string path(std::string_view name) const {
-    return root_ + "/" + std::string(name);
-  }
+  std::string path(std::string_view name) const { return scratch_.path(name); }
 
   // --- Filling ---
   void make_dir(std::string_view name, mode_t mode = 0755) const {
@@ -129,23 +117,22 @@ class Scratch : public ::testing::Test {
     return xattr(name, own(suffix));
   }
   struct stat stat_of(std::string_view name) const {
-    struct stat status {};
+    struct stat status{};
     EXPECT_EQ(::lstat(path(name).c_str(), &status), 0) << name;
     return status;
   }
   bool exists(std::string_view name) const {
-    struct stat status {};
+    struct stat status{};
     return ::lstat(path(name).c_str(), &status) == 0;
   }
   bool is_whiteout(std::string_view name) const {
-    struct stat status {};
+    struct stat status{};
     return ::lstat(path(name).c_str(), &status) == 0 &&
            S_ISCHR(status.st_mode) && status.st_rdev == 0;
   }
   std::set<std::string> names_in(std::string_view name) const {
     std::set<std::string> names;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(path(name))) {
+    for (const auto& entry : std::filesystem::directory_iterator(path(name))) {
       names.insert(entry.path().filename());
     }
     return names;
@@ -170,7 +157,7 @@ class Scratch : public ::testing::Test {
   }
 
  private:
-  std::string root_;
+  ScratchDir scratch_;
 };
 
 }  // namespace veneer::testing

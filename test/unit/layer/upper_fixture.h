@@ -55,10 +55,11 @@ class UpperFixture : public Scratch,
   }
   LayerNodeRef make(const std::string& name, mode_t mode,
                     std::string target = {}) {
-    auto made = upper_->create(
-        root(), name,
-        {.mode = mode, .uid = ::geteuid(), .gid = ::getegid(),
-         .target = std::move(target)});
+    auto made = upper_->create(root(), name,
+                               {.mode = mode,
+                                .uid = ::geteuid(),
+                                .gid = ::getegid(),
+                                .target = std::move(target)});
     EXPECT_TRUE(made) << name << ": " << made.error().message();
     return made ? made->node : nullptr;
   }
@@ -78,11 +79,11 @@ class UpperFixture : public Scratch,
   std::unique_ptr<UpperLayer> upper_;
 };
 
-#define VENEER_IN_BOTH_FORMS(suite)                                     \
-  INSTANTIATE_TEST_SUITE_P(                                             \
-      Form, suite,                                                      \
-      ::testing::Values(::veneer::layer::WhiteoutForm::kKernel,         \
-                        ::veneer::layer::WhiteoutForm::kDotWh),         \
+#define VENEER_IN_BOTH_FORMS(suite)                             \
+  INSTANTIATE_TEST_SUITE_P(                                     \
+      Form, suite,                                              \
+      ::testing::Values(::veneer::layer::WhiteoutForm::kKernel, \
+                        ::veneer::layer::WhiteoutForm::kDotWh), \
       ::veneer::testing::form_name)
 
 }  // namespace veneer::testing

@@ -81,8 +81,8 @@ TEST_F(WorkDirTest, SweepTakesADirectoryOfAnyDepth) {
 
 TEST_F(WorkDirTest, SweepGoesOnWhereOneWasInterrupted) {
   // A sweep that was killed leaves what it had moved up.
-  for (const char* left : {"w/work/#deep0", "w/work/#deep1", "w/work/a",
-                           "w/work/z"}) {
+  for (const char* left :
+       {"w/work/#deep0", "w/work/#deep1", "w/work/a", "w/work/z"}) {
     make_deep(left, "d", 150);
   }
 
@@ -91,7 +91,7 @@ TEST_F(WorkDirTest, SweepGoesOnWhereOneWasInterrupted) {
   EXPECT_THAT(names_in("w/work"), IsEmpty());
 }
 
-TEST_F(WorkDirTest, FreshNamesAreFreeAndNeverTheSame) {
+TEST_F(WorkDirTest, FreshNamesAreNeverTheSame) {
   const auto work = open();
   std::vector<std::string> names[4];
   std::vector<std::thread> threads;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// File names that all have the same hash_name().
+// File names that all have the same hash_name(), and what they may cost.
 //
 // XXH3 of 16 bytes adds up two words and a product of them; with one word fixed
 // at 2^32 any two halves of the other that have the same sum give the same
@@ -9,12 +9,15 @@
 
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
+#include "test/support/process.h"
 
 namespace veneer::testing {
 
@@ -35,6 +38,24 @@ inline std::vector<std::string> colliding_names(std::size_t count) {
     names.push_back(std::move(name));
   }
   return names;
+}
+
+/// Expects that 20'000 names that share a hash cost `task` about what as many
+/// others do. A search among them costs hundreds of times as much.
+template <typename Task>
+void expect_collisions_are_cheap(Task&& task) {
+  constexpr std::size_t kCount = 20'000;
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    others.push_back("a-name-like-others-" + std::to_string(i));
+  }
+  const auto seconds = [&](const std::vector<std::string>& names) {
+    const double start = thread_seconds();
+    task(names);
+    return thread_seconds() - start;
+  };
+  const double plain = seconds(others);
+  EXPECT_LT(seconds(colliding_names(kCount)), 0.01 + 20 * plain);
 }
 
 }  // namespace veneer::testing

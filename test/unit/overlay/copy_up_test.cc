@@ -11,9 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using veneer::layer::WhiteoutForm;
 using veneer::testing::code_of;
-using veneer::testing::is_root;
 
 class CopyUpTest : public veneer::testing::Scene {
  protected:
@@ -168,8 +166,7 @@ TEST_F(CopyUpTest, ReadOnlyOverlayRefusesEveryChange) {
   EXPECT_EQ(code_of(fs().make_unnamed(caller_, kRootId, S_IFREG | 0600)),
             EROFS);
   EXPECT_EQ(code_of(fs().fallocate(caller_, at("d/e/f"), 0, 0, 1)), EROFS);
-  EXPECT_EQ(code_of(fs().set_xattr(caller_, at("d"), "user.k", "v", 0)),
-            EROFS);
+  EXPECT_EQ(code_of(fs().set_xattr(caller_, at("d"), "user.k", "v", 0)), EROFS);
 }
 
 // --- Threads ----------------------------------------------------------------
@@ -215,7 +212,9 @@ TEST_F(CopyUpTest, ThreadsOnOneTreeLeaveItWhole) {
             if (made) fs().forget(made->id, 1);
             break;
           }
-          case 1: (void)code_of(fs().unlink(caller_, dir, name)); break;
+          case 1:
+            (void)code_of(fs().unlink(caller_, dir, name));
+            break;
           case 2:
             (void)code_of(
                 fs().rename(caller_, dir, name, dirs[pick(2)], other, 0));
@@ -229,8 +228,8 @@ TEST_F(CopyUpTest, ThreadsOnOneTreeLeaveItWhole) {
             break;
           }
           default:
-            ASSERT_TRUE(fs().read_dir(
-                dir, 0, [](const ListedEntry&) { return true; }));
+            ASSERT_TRUE(
+                fs().read_dir(dir, 0, [](const ListedEntry&) { return true; }));
         }
       }
     });

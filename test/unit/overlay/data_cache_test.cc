@@ -98,10 +98,11 @@ TEST(DataCache, ThreadsMayComeAndGo) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&cache, t] {
       for (int i = 0; i < 2000; ++i) {
-        const NodeId id{static_cast<std::uint64_t>(i % 16)};
-        cache.insert(id, DataSide::kLower, data(i, std::make_shared<int>(t)));
+        const int fd = i % 16;  // the same for each file
+        const NodeId id{static_cast<std::uint64_t>(fd)};
+        cache.insert(id, DataSide::kLower, data(fd, std::make_shared<int>(t)));
         if (const auto found = cache.find(id, DataSide::kLower)) {
-          ASSERT_GE(found->fd, 0);
+          ASSERT_EQ(found->fd, fd);
         }
         if (i % 5 == 0) cache.erase(id);
       }

@@ -160,15 +160,17 @@ class DeepStackTest : public veneer::testing::Scene,
         if (!there) model_[where] = std::nullopt;
         break;
       case 2:
-        ASSERT_EQ(remove(where), !there ? ENOENT : was_dir ? EISDIR : 0)
+        ASSERT_EQ(remove(where), !there    ? ENOENT
+                                 : was_dir ? EISDIR
+                                           : 0)
             << where;
         if (there && !was_dir) model_.erase(where);
         break;
       case 3: {
-        const int expected = !there              ? ENOENT
-                             : !was_dir          ? ENOTDIR
+        const int expected = !there             ? ENOENT
+                             : !was_dir         ? ENOTDIR
                              : !is_empty(where) ? ENOTEMPTY
-                                                 : 0;
+                                                : 0;
         ASSERT_EQ(remove_directory(where), expected) << where;
         if (expected == 0) model_.erase(where);
         break;
@@ -179,7 +181,8 @@ class DeepStackTest : public veneer::testing::Scene,
         model_[where]->resize(std::max<std::size_t>(model_[where]->size(), 3));
         model_[where]->replace(1, 2, "XY");
         break;
-      default: step_rename(where, pick_path());
+      default:
+        step_rename(where, pick_path());
     }
   }
   void step_rename(const std::string& from, const std::string& to) {
@@ -265,8 +268,7 @@ TEST_P(DeepStackChangesTest, DotWhFormIsWhatTheModelSays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, DeepStackTest, ::testing::Range(1U, 7U));
-INSTANTIATE_TEST_SUITE_P(Seeds, DeepStackChangesTest,
-                         ::testing::Range(1U, 9U));
+INSTANTIATE_TEST_SUITE_P(Seeds, DeepStackChangesTest, ::testing::Range(1U, 9U));
 
 }  // namespace
 }  // namespace veneer::overlay

@@ -13,7 +13,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using veneer::layer::WhiteoutForm;
 using veneer::testing::code_of;
-using veneer::testing::is_root;
 
 class HardLinksTest : public veneer::testing::Scene {
  protected:

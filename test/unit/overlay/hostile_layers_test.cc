@@ -13,7 +13,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAreArray;
 using veneer::testing::code_of;
 using veneer::testing::colliding_names;
 using veneer::testing::is_root;
@@ -104,9 +103,14 @@ TEST_F(HostileLayersTest, MetacopyMarkOnOtherObjectsMeansNothing) {
 // --- Link counts ------------------------------------------------------------
 
 TEST_F(HostileLayersTest, LinkCountsThatMakeNoSenseAreNotBelieved) {
-  const char* values[] = {"U+9223372036854775807", "L-9223372036854775808",
-                          "L+4294967295", "U-2147483648", "U+2147483647",
-                          "U-70000",      "L+",           "nonsense"};
+  const char* values[] = {"U+9223372036854775807",
+                          "L-9223372036854775808",
+                          "L+4294967295",
+                          "U-2147483648",
+                          "U+2147483647",
+                          "U-70000",
+                          "L+",
+                          "nonsense"};
   int i = 0;
   for (const char* value : values) {
     const std::string name = "upper/f" + std::to_string(i++);

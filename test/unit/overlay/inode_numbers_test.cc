@@ -155,6 +155,43 @@ TEST(PersistentNumbers, CopyKeepsItsNumber) {
   EXPECT_EQ(numbers.number_of({9, 500}, path("elsewhere")), number);
 }
 
+// A copy from an earlier mount carries the number that a lower object of the
+// same path has here.
+TEST(PersistentNumbers, RecordedOneGivesWayToWhoHasItAlready) {
+  InodeNumbers numbers(InodeMode::kPersistent);
+  const std::uint64_t hash = fnv1a64("a");
+  ASSERT_EQ(numbers.number_of({1, 1}, path("a")), hash);
+
+  EXPECT_EQ(numbers.number_recorded({9, 500}, hash), hash + 1);
+  EXPECT_EQ(numbers.number_recorded({9, 500}, hash), hash + 1);
+}
+
+TEST(PersistentNumbers, RecordedOneIsTaken) {
+  InodeNumbers numbers(InodeMode::kPersistent);
+  const std::uint64_t hash = fnv1a64("a");
+
+  EXPECT_EQ(numbers.number_recorded({9, 500}, hash), hash);
+
+  EXPECT_EQ(numbers.number_of({1, 1}, path("a")), hash + 1);
+}
+
+TEST(PersistentNumbers, RecordedOneOfACopyIsTheOriginals) {
+  InodeNumbers numbers(InodeMode::kPersistent);
+  const std::uint64_t number = numbers.number_of({1, 1}, path("a"));
+
+  numbers.remember_copy({9, 500}, number);
+
+  EXPECT_EQ(numbers.number_recorded({9, 500}, number), number);
+}
+
+TEST(PersistentNumbers, ReservedOneIsForWhoCarriesIt) {
+  InodeNumbers numbers(InodeMode::kPersistent);
+  const std::uint64_t number = numbers.reserve("a");
+
+  EXPECT_EQ(numbers.number_recorded({9, 500}, number), number);
+  EXPECT_EQ(numbers.number_of({1, 1}, path("a")), number + 1);
+}
+
 // --- Threads ----------------------------------------------------------------
 
 TEST(InodeNumbersThreads, AgreeOnEachObject) {

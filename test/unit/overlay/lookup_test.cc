@@ -10,10 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::StartsWith;
-using ::testing::UnorderedElementsAre;
 using veneer::testing::code_of;
-using veneer::testing::is_root;
 
 class LookupTest : public veneer::testing::Scene {
  protected:
@@ -64,7 +61,8 @@ TEST_F(LookupTest, AttributesOfADirectoryAreTheTopmosts) {
 }
 
 TEST_F(LookupTest, MergedDirectoryCountsItsSubdirectories) {
-  for (const char* dir : {"top/d/a", "middle/d/a", "middle/d/b", "bottom/d/c"}) {
+  for (const char* dir :
+       {"top/d/a", "middle/d/a", "middle/d/b", "bottom/d/c"}) {
     make_dir(dir);
   }
   open_three();
@@ -128,6 +126,22 @@ TEST_F(LookupTest, ParentOfARootIsTheRoot) {
   EXPECT_EQ(fs().lookup_parent(at("d"))->id, kRootId);
   EXPECT_EQ(code_of(fs().lookup_parent(at("d/f"))), ENOTDIR);
   EXPECT_EQ(code_of(fs().lookup_self(NodeId{99})), ESTALE);
+}
+
+// Its id is valid until the kernel forgets it, which may be later.
+TEST_F(LookupTest, HandleOfARemovedFileIsStaleBeforeItIsForgotten) {
+  write("lower/f", "x");
+  write("lower/kept", "y");
+  hard_link("lower/kept", "lower/other");
+  open();
+  const NodeId gone = at("f");
+  const NodeId linked = at("kept");
+
+  EXPECT_EQ(remove("f"), 0);
+  EXPECT_EQ(remove("kept"), 0);
+
+  EXPECT_EQ(code_of(fs().lookup_self(gone)), ESTALE);
+  EXPECT_EQ(code_of(fs().lookup_self(linked)), 0);
 }
 
 // --- Redirects --------------------------------------------------------------

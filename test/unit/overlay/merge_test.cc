@@ -20,9 +20,7 @@ Child file(Marks marks = {}) { return child(S_IFREG | 0644, std::move(marks)); }
 Child dir(Marks marks = {}) { return child(S_IFDIR | 0755, std::move(marks)); }
 Child whiteout() { return child(S_IFCHR, {.whiteout = true}); }
 
-TEST(Merge, NothingIsFoundWhereNothingIs) {
-  EXPECT_FALSE(Merge().found());
-}
+TEST(Merge, NothingIsFoundWhereNothingIs) { EXPECT_FALSE(Merge().found()); }
 
 TEST(Merge, WhiteoutEndsTheName) {
   Merge merge;
@@ -83,8 +81,7 @@ TEST(Merge, MetacopyMarkOnAnythingElseMeansNothing) {
   Merge merge;
   EXPECT_FALSE(merge.add(0, child(S_IFLNK | 0777, {.metacopy = true})));
   Merge directories;
-  EXPECT_FALSE(
-      directories.add(0, dir({.opaque = true, .metacopy = true})));
+  EXPECT_FALSE(directories.add(0, dir({.opaque = true, .metacopy = true})));
 }
 
 TEST(Trail, WithoutARedirectStaysTheSame) {

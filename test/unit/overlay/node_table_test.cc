@@ -21,9 +21,7 @@ using ::testing::UnorderedElementsAre;
 class NodeTableTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    table_.on_drop = [this](Node& node) {
-      dropped_.push_back(node.number);
-    };
+    table_.on_drop = [this](Node& node) { dropped_.push_back(node.number); };
     table_.set_root(std::make_unique<Node>(S_IFDIR, 1));
   }
   NodeRef dir(std::uint64_t number) {
@@ -203,16 +201,27 @@ TEST_F(NodeTableTest, ChainOfAnyLengthIsDroppedWithoutRecursion) {
 }
 
 TEST_F(NodeTableTest, TableWithNodesInItIsFreedWhole) {
-  NodeTable table;
-  table.set_root(std::make_unique<Node>(S_IFDIR, 1));
-  NodeRef at = table.root();
-  for (std::uint64_t i = 2; i < 20'000; ++i) {
-    NodeRef next = table.insert(std::make_unique<Node>(S_IFDIR, i));
-    table.add_edge(*at, "d", *next);
-    table.add_edge(*table.root(), "x" + std::to_string(i), *next);
-    table.count_lookup(*next);
-    at = std::move(next);
+  struct Object : LayerNode {
+    explicit Object(int* count) : alive(count) { ++*alive; }
+    ~Object() override { --*alive; }
+    int* alive;
+  };
+  int alive = 0;
+  {
+    NodeTable table;
+    table.set_root(std::make_unique<Node>(S_IFDIR, 1));
+    NodeRef at = table.root();
+    for (std::uint64_t i = 2; i < 20'000; ++i) {
+      NodeRef next = table.insert(std::make_unique<Node>(S_IFDIR, i));
+      next->lower = make_ref<Object>(&alive);
+      table.add_edge(*at, "d", *next);
+      table.add_edge(*table.root(), "x" + std::to_string(i), *next);
+      table.count_lookup(*next);
+      at = std::move(next);
+    }
+    EXPECT_EQ(alive, 19'998);
   }
+  EXPECT_EQ(alive, 0);
 }
 
 // --- Lingering --------------------------------------------------------------
@@ -333,16 +342,18 @@ TEST_F(NodeTableTest, NodeThatLostItsKeyMayOutliveTheNewOne) {
 // --- Hostile names ----------------------------------------------------------
 
 TEST_F(NodeTableTest, NamesThatShareAHashAreFoundInTime) {
-  const auto names = veneer::testing::colliding_names(20'000);
   const NodeRef root = table_.root();
-  std::vector<NodeRef> nodes;
-  for (const std::string& name : names) {
-    nodes.push_back(file(2));
-    table_.add_edge(*root, name, *nodes.back());
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    ASSERT_EQ(table_.find_child(*root, names[i]).get(), nodes[i].get());
-  }
+  const auto add_and_find = [&](const std::vector<std::string>& names) {
+    std::vector<NodeRef> nodes;
+    for (const std::string& name : names) {
+      nodes.push_back(file(2));
+      table_.add_edge(*root, name, *nodes.back());
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      ASSERT_EQ(table_.find_child(*root, names[i]).get(), nodes[i].get());
+    }
+  };
+  veneer::testing::expect_collisions_are_cheap(add_and_find);
 }
 
 // --- Threads ----------------------------------------------------------------

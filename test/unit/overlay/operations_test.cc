@@ -205,16 +205,15 @@ TEST_P(OperationsTest, XattrsComeAndGo) {
   const NodeId id = at("f");
   EXPECT_EQ(*fs().get_xattr(caller_, id, "user.k"), std::nullopt);
   EXPECT_EQ(code_of(fs().remove_xattr(caller_, id, "user.k")), ENODATA);
-  EXPECT_EQ(code_of(fs().set_xattr(caller_, id, "user.k", "1",
-                                   XATTR_REPLACE)),
+  EXPECT_EQ(code_of(fs().set_xattr(caller_, id, "user.k", "1", XATTR_REPLACE)),
             ENODATA);
   EXPECT_THAT(names_in("upper").count("f"), 0);
   ASSERT_EQ(code_of(fs().set_xattr(caller_, id, "user.k", "1", XATTR_CREATE)),
             0);
-  EXPECT_EQ(code_of(fs().set_xattr(caller_, id, "user.k", "2",
-                                   XATTR_CREATE)),
+  EXPECT_EQ(code_of(fs().set_xattr(caller_, id, "user.k", "2", XATTR_CREATE)),
             EEXIST);
-  EXPECT_THAT(*fs().get_xattr(caller_, id, "user.k"), Optional(::testing::Eq("1")));
+  EXPECT_THAT(*fs().get_xattr(caller_, id, "user.k"),
+              Optional(::testing::Eq("1")));
   EXPECT_EQ(*fs().list_xattrs(caller_, id), std::string("user.k\0", 7));
   remount();
   EXPECT_THAT(*fs().get_xattr(caller_, at("f"), "user.k"),
@@ -293,8 +292,7 @@ TEST_P(OperationsTest, ImmutableFileIsLeftAlone) {
   if (!kernel_form()) GTEST_SKIP() << "this form does not record flags";
   const auto flags = fs().get_flags(at("f"));
   if (!flags) GTEST_SKIP() << "the file system has no flags";
-  ASSERT_EQ(code_of(fs().set_flags(caller_, at("f"),
-                                   *flags | FS_IMMUTABLE_FL)),
+  ASSERT_EQ(code_of(fs().set_flags(caller_, at("f"), *flags | FS_IMMUTABLE_FL)),
             0);
   remount();
 
@@ -309,7 +307,7 @@ TEST_P(OperationsTest, ImmutableFileIsLeftAlone) {
 }
 
 TEST_P(OperationsTest, StatFsAndShutDownAnswer) {
-  struct statvfs status {};
+  struct statvfs status{};
   EXPECT_TRUE(fs().stat_fs(status));
   EXPECT_GT(status.f_bsize, 0U);
   EXPECT_TRUE(fs().shut_down());

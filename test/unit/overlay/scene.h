@@ -51,8 +51,8 @@ class Scene : public Scratch {
     std::vector<std::unique_ptr<Layer>> lowers;
     for (const std::string& name : stack.lowers) {
       if (!exists(name)) make_dir(name);
-      auto lower = layer::open_host_lower(path(name),
-                                          &name == &stack.lowers.back());
+      auto lower =
+          layer::open_host_lower(path(name), &name == &stack.lowers.back());
       ASSERT_TRUE(lower) << lower.error().message();
       lowers.push_back(*std::move(lower));
     }
@@ -130,8 +130,8 @@ class Scene : public Scratch {
   /// Names in the directory, with their listed inode numbers.
   std::map<std::string, std::uint64_t> listing(std::string_view where) {
     std::map<std::string, std::uint64_t> names;
-    const auto done = fs_->read_dir(
-        at(where), 2, [&](const overlay::ListedEntry& entry) {
+    const auto done =
+        fs_->read_dir(at(where), 2, [&](const overlay::ListedEntry& entry) {
           EXPECT_TRUE(names.emplace(entry.name, entry.ino).second)
               << entry.name << " is listed twice";
           return true;
@@ -155,9 +155,9 @@ class Scene : public Scratch {
     return create(where, S_IFDIR | 0755);
   }
   int put(NodeId id, std::string_view text, std::uint64_t offset = 0) {
-    return code_of(fs_->write(
-        caller_, id, offset,
-        std::as_bytes(std::span(text.data(), text.size()))));
+    return code_of(
+        fs_->write(caller_, id, offset,
+                   std::as_bytes(std::span(text.data(), text.size()))));
   }
   int put(const std::string& where, std::string_view text,
           std::uint64_t offset = 0) {

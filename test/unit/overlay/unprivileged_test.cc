@@ -103,13 +103,11 @@ TEST_F(UnprivilegedTest, UnnamedFileIsMadeWhicheverGroupTheCallerIsOf) {
     Caller caller = caller_;
     caller.gid = 12345;
 
-    const auto made =
-        fs().make_unnamed(caller, kRootId, S_IFREG | 0600);
+    const auto made = fs().make_unnamed(caller, kRootId, S_IFREG | 0600);
     ASSERT_TRUE(made) << made.error().message();
     EXPECT_EQ(code_of(fs().link(caller, made->id, kRootId, "name")), 0);
-    EXPECT_EQ(code_of(fs().make(caller, kRootId, "other", S_IFREG | 0600, 0,
-                                {})),
-              0);
+    EXPECT_EQ(
+        code_of(fs().make(caller, kRootId, "other", S_IFREG | 0600, 0, {})), 0);
   });
 }
 

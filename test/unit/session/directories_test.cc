@@ -8,13 +8,20 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "session/discard.h"
+#include "session/finish.h"
 #include "session/manifest.h"
 #include "sys/open.h"
 #include "test/unit/session/scratch.h"
 
 namespace veneer::session {
 namespace {
+
+// As OverlayFS does it.
+Result<void> discard_at(const std::string& upper, const std::string& work) {
+  TRY_ASSIGN(const auto session, session_at(upper, work));
+  if (session) TRY(discard(*session, {}));
+  return {};
+}
 
 class DirectoriesTest : public ScratchTest {
  protected:
@@ -129,7 +136,7 @@ TEST_F(DirectoriesTest, DiscardRemovesWhatVeneerMade) {
   file("upper/etc/motd");
   record(/*made_upper=*/true, /*upper_was_empty=*/true);
 
-  const auto done = discard(path("upper"), path("work"));
+  const auto done = discard_at(path("upper"), path("work"));
 
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_FALSE(exists("upper") || exists("work") || exists("mount"));
@@ -139,7 +146,7 @@ TEST_F(DirectoriesTest, DiscardEmptiesAnUpperOfTheUsersOwn) {
   dir("upper/etc");
   record(/*made_upper=*/false, /*upper_was_empty=*/true, /*made_work=*/false);
 
-  ASSERT_TRUE(discard(path("upper"), path("work")));
+  ASSERT_TRUE(discard_at(path("upper"), path("work")));
 
   EXPECT_TRUE(exists("upper") && exists("work"));
   EXPECT_TRUE(std::filesystem::is_empty(path("upper")));
@@ -151,7 +158,7 @@ TEST_F(DirectoriesTest, DiscardLeavesAnUpperAloneThatHadEntriesBefore) {
   file("upper/mine");
   record(/*made_upper=*/false, /*upper_was_empty=*/false);
 
-  const auto done = discard(path("upper"), path("work"));
+  const auto done = discard_at(path("upper"), path("work"));
 
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ENOTEMPTY);
@@ -162,8 +169,8 @@ TEST_F(DirectoriesTest, DiscardWithoutAManifestDoesNothing) {
   dir("upper/etc");
   dir("work");
 
-  EXPECT_TRUE(discard(path("upper"), path("work")));
-  EXPECT_TRUE(discard(path("no_upper"), path("no_work")));
+  EXPECT_TRUE(discard_at(path("upper"), path("work")));
+  EXPECT_TRUE(discard_at(path("no_upper"), path("no_work")));
 
   EXPECT_TRUE(exists("upper/etc") && exists("work"));
 }
@@ -174,7 +181,7 @@ TEST_F(DirectoriesTest, DiscardOpensUpDirectoriesThatWereShut) {
                                std::filesystem::perms::none);
   record(/*made_upper=*/true, /*upper_was_empty=*/true);
 
-  const auto done = discard(path("upper"), path("work"));
+  const auto done = discard_at(path("upper"), path("work"));
 
   EXPECT_TRUE(done) << done.error().message();
   EXPECT_FALSE(exists("upper"));
@@ -187,7 +194,7 @@ TEST_F(DirectoriesTest, DiscardDoesNotFollowLinks) {
                                             path("upper/link"));
   record(/*made_upper=*/true, /*upper_was_empty=*/true);
 
-  ASSERT_TRUE(discard(path("upper"), path("work")));
+  ASSERT_TRUE(discard_at(path("upper"), path("work")));
 
   EXPECT_TRUE(exists("elsewhere/kept"));
 }
@@ -196,9 +203,9 @@ TEST_F(DirectoriesTest, DiscardTwiceIsAsGoodAsOnce) {
   dir("upper");
   record(/*made_upper=*/true, /*upper_was_empty=*/true);
 
-  ASSERT_TRUE(discard(path("upper"), path("work")));
+  ASSERT_TRUE(discard_at(path("upper"), path("work")));
 
-  EXPECT_TRUE(discard(path("upper"), path("work")));
+  EXPECT_TRUE(discard_at(path("upper"), path("work")));
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 #include <gmock/gmock.h>
 
-#include "session/json_path.h"
+#include <nlohmann/json.hpp>
+
 #include "sys/open.h"
 #include "test/unit/session/scratch.h"
 
@@ -24,6 +25,8 @@ Manifest example() {
   manifest.made_upper = true;
   manifest.made_mount_point = true;
   manifest.upper_was_empty = true;
+  manifest.began = 1700000000;
+  manifest.over = true;
   manifest.options = {"fsync", "timeout"};
   return manifest;
 }
@@ -50,6 +53,18 @@ TEST_F(ManifestTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(read->server, written.server);
   EXPECT_TRUE(read->made_upper);
   EXPECT_FALSE(read->made_work);
+  EXPECT_EQ(read->began, 1700000000);
+}
+
+TEST(ManifestText, OlderOneDoesNotSayWhenItBegan) {
+  auto older = nlohmann::json::parse(to_json(example()));
+  older.erase("began");
+  older.erase("over");
+
+  const auto parsed = manifest_from_json(older.dump());
+
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->began, 0);
 }
 
 TEST_F(ManifestTest, ReplacesTheOneBefore) {
@@ -105,6 +120,7 @@ TEST(ManifestText, AnythingElseIsEUCLEAN) {
       // A wrong type in each place.
       std::string(good).replace(good.find("true"), 4, "\"x\""),
       std::string(good).replace(good.find("1234"), 4, "null"),
+      std::string(good).replace(good.find("1700000000"), 10, "\"now\""),
       std::string(good).replace(good.find("[\n"), 1, "7, \"x\": ["),
       good.substr(0, good.size() / 2),
       "{\"format\": 1, \"mounted\": true}",
@@ -115,31 +131,6 @@ TEST(ManifestText, AnythingElseIsEUCLEAN) {
     const auto parsed = manifest_from_json(text);
     ASSERT_FALSE(parsed) << text.substr(0, 200);
     EXPECT_EQ(parsed.error().code(), EUCLEAN);
-  }
-}
-
-TEST(PathInJson, KeepsEveryByte) {
-  for (const std::string path :
-       {"", "/plain", "/\xC3\xA4", "/\xFF", "/\xC3", "/\xED\xA0\x80",
-        "/\xF4\x90\x80\x80", "/a\nb\"\\", "/\xC0\xAF"}) {
-    const nlohmann::json value = path_to_json(path);
-    const auto again = nlohmann::json::parse(value.dump());
-    EXPECT_EQ(path_from_json(again), path);
-  }
-}
-
-TEST(PathInJson, StandsAsItIsWhereItIsUtf8) {
-  EXPECT_TRUE(
-      path_to_json("/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80").is_string());
-  EXPECT_EQ(path_to_json("/\xFF").dump(), R"({"bytes":"2fff"})");
-}
-
-TEST(PathInJson, OtherFormsAreNone) {
-  for (const char* const text :
-       {"7", "null", "{}", R"({"bytes":7})", R"({"bytes":"2"})",
-        R"({"bytes":"zz"})", "[]"}) {
-    EXPECT_EQ(path_from_json(nlohmann::json::parse(text)), std::nullopt)
-        << text;
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// An empty directory for one test, removed with all that is in it.
+// An empty directory for one test, and short ways to fill it.
 
 #pragma once
 
@@ -10,36 +10,31 @@
 #include <fstream>
 #include <string>
 
+#include "test/support/scratch_dir.h"
+
 namespace veneer::session {
 
 class ScratchTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = std::filesystem::temp_directory_path() / "veneerXXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    root_ = std::filesystem::canonical(name);
-  }
-  void TearDown() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
-  }
+  void SetUp() override { ASSERT_TRUE(scratch_.is_made()); }
 
-  std::string path(const std::string& name) const { return root_ / name; }
+  std::string path(const std::string& name) const {
+    return std::filesystem::path(scratch_.path()) / name;
+  }
   std::string dir(const std::string& name) const {
-    std::filesystem::create_directories(root_ / name);
-    return root_ / name;
+    std::filesystem::create_directories(path(name));
+    return path(name);
   }
   std::string file(const std::string& name) const {
-    std::ofstream(root_ / name) << "text";
-    return root_ / name;
+    std::ofstream(path(name)) << "text";
+    return path(name);
   }
   bool exists(const std::string& name) const {
-    return std::filesystem::exists(
-        std::filesystem::symlink_status(root_ / name));
+    return std::filesystem::exists(std::filesystem::symlink_status(path(name)));
   }
 
  private:
-  std::filesystem::path root_;
+  veneer::testing::ScratchDir scratch_;
 };
 
 }  // namespace veneer::session

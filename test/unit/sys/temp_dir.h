@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -17,33 +16,29 @@
 #include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/open.h"
+#include "test/support/result.h"
+#include "test/support/scratch_dir.h"
 
 namespace veneer::sys {
+
+using veneer::testing::code_of;
 
 class TempDirTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    // In memory if there is such a place: the disk is not the subject.
-    const bool has_shm = std::filesystem::is_directory("/dev/shm");
-    path_ = has_shm ? "/dev/shm" : std::filesystem::temp_directory_path();
-    path_ += "/veneer-unit-XXXXXX";
-    ASSERT_NE(::mkdtemp(path_.data()), nullptr);
-    auto opened = open_dir(path_);
+    ASSERT_TRUE(scratch_.is_made());
+    auto opened = open_dir(scratch_.path());
     ASSERT_TRUE(opened);
     dir_ = *std::move(opened);
   }
   void TearDown() override {
     fault::disarm();
     fault::pretend_old_kernel(false);
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
   }
 
   /// An O_PATH descriptor.
   int dir() const { return dir_.get(); }
-  std::string path(std::string_view name) const {
-    return path_ + "/" + std::string(name);
-  }
+  std::string path(std::string_view name) const { return scratch_.path(name); }
   bool exists(std::string_view name) const {
     return std::filesystem::exists(std::filesystem::symlink_status(path(name)));
   }
@@ -67,7 +62,7 @@ class TempDirTest : public ::testing::Test {
   }
 
  private:
-  std::string path_;
+  veneer::testing::ScratchDir scratch_;
   UniqueFd dir_;
 };
 
@@ -87,11 +82,5 @@ inline std::string kernel_name(const ::testing::TestParamInfo<bool>& info) {
 
 #define VENEER_ON_EITHER_KERNEL(suite) \
   INSTANTIATE_TEST_SUITE_P(Kernels, suite, ::testing::Bool(), kernel_name)
-
-/// The errno of a Result, 0 if it is a value.
-template <typename Outcome>
-int code_of(const Outcome& outcome) {
-  return outcome ? 0 : outcome.error().code();
-}
 
 }  // namespace veneer::sys

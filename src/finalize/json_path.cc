@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-#include "session/json_path.h"
+#include "finalize/json_path.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 
-namespace veneer::session {
+namespace veneer::finalize {
 namespace {
 
 // How many bytes the sequence at the start of `bytes` has; 0 if it is none.
@@ -74,4 +74,4 @@ std::optional<std::string> path_from_json(const nlohmann::json& value) {
   return path;
 }
 
-}  // namespace veneer::session
+}  // namespace veneer::finalize

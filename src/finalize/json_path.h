@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace veneer::session {
+namespace veneer::finalize {
 
 bool is_utf8(std::string_view bytes);
 
@@ -21,4 +21,4 @@ nlohmann::json path_to_json(const std::string& path);
 /// nullopt: `value` is neither form.
 std::optional<std::string> path_from_json(const nlohmann::json& value);
 
-}  // namespace veneer::session
+}  // namespace veneer::finalize

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+//
+// Writing where there is no offset: pipes, terminals, sockets, and files from
+// where their descriptor stands.
+
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "veneer/result.h"
+
+namespace veneer::sys {
+
+/// Writes all of `bytes` or fails; waits where a non-blocking one is full.
+/// Fails  EPIPE  nobody reads any more (unless SIGPIPE has its way)
+Result<void> write_all(int fd, std::span<const std::byte> bytes);
+
+}  // namespace veneer::sys

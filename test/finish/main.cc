@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+//
+// These tests mount overlays and start daemons, so they run in namespaces of
+// their own.
+
+#include "test/support/isolation.h"
+
+int main(int argc, char** argv) {
+  return veneer::testing::run_isolated(argc, argv);
+}
