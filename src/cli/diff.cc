@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "cli/progress.h"
 #include "finalize/json_path.h"
 #include "finalize/patch.h"
+#include "finalize/scan.h"
 #include "session/config.h"
 #include "session/finish.h"
 
@@ -72,11 +75,29 @@ void print_json(const session::FoundSession& session, const Changes& changes) {
   }));
 }
 
-Result<void> print_patch(finalize::Trees& trees, const Changes& changes) {
-  for (const Change& change : changes) {
-    TRY(finalize::patch_of(trees, change, print));
+// Those of `changes`, in the words of a patch, which needs to know all others
+// too: what is in a renamed directory is told with it.
+Result<void> for_patch_parts(
+    finalize::Trees& trees, const Changes& changes,
+    const finalize::PatchSink& sink,
+    const std::function<void(const Change&, const finalize::LineCount&)>& see) {
+  TRY_ASSIGN(const Changes all,
+             finalize::scan(trees, {.unchanged = true, .progress = {}}));
+  std::set<std::string_view> wanted;
+  for (const Change& change : changes) wanted.insert(change.path);
+  finalize::PatchWriter writer(trees, all);
+  for (const Change& change : all) {
+    if (change.kind == finalize::ChangeKind::kNone) continue;
+    if (!wanted.contains(change.path)) continue;
+    TRY_ASSIGN(const finalize::LineCount lines, writer.write(change, sink));
+    see(change, lines);
   }
   return {};
+}
+
+Result<void> print_patch(finalize::Trees& trees, const Changes& changes) {
+  return for_patch_parts(trees, changes, print,
+                         [](const Change&, const finalize::LineCount&) {});
 }
 
 std::string describe_lines(const finalize::LineCount& lines,
@@ -94,14 +115,15 @@ Result<void> print_stat(finalize::Trees& trees, const Changes& changes) {
   std::vector<std::pair<std::string, std::string>> rows;
   finalize::LineCount total;
   std::size_t width = 0;
-  for (const Change& change : changes) {
-    TRY_ASSIGN(const finalize::LineCount lines,
-               finalize::patch_of(trees, change, [](std::string_view) {}));
-    total.added += lines.added;
-    total.removed += lines.removed;
-    rows.emplace_back(show_path(change.path), describe_lines(lines, change));
-    width = std::max(width, rows.back().first.size());
-  }
+  TRY(for_patch_parts(
+      trees, changes, [](std::string_view) {},
+      [&](const Change& change, const finalize::LineCount& lines) {
+        total.added += lines.added;
+        total.removed += lines.removed;
+        rows.emplace_back(show_path(change.path),
+                          describe_lines(lines, change));
+        width = std::max(width, rows.back().first.size());
+      }));
   for (const auto& [path, lines] : rows) {
     print(fmt::format(" {:<{}} | {}\n", path, std::min<std::size_t>(width, 60),
                       lines));
