@@ -301,7 +301,7 @@ Result<Changes> Scanner::run() {
   TRY(add_aliases(trees_, std::move(indexed_), changes_));
   TRY(fold_renames(trees_, copied_, changes_));
   if (changes_.size() != walked) {
-    std::ranges::stable_sort(changes_, walk_less, &Change::path);
+    std::ranges::sort(changes_, walk_less, &Change::path);
   }
   settle_link_groups(changes_);
   if (!options_.unchanged) {
