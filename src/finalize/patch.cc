@@ -193,10 +193,4 @@ Result<LineCount> PatchWriter::write(const Change& change,
   return part.count;
 }
 
-Result<LineCount> patch_of(Trees& trees, const Change& change,
-                           const PatchSink& sink) {
-  const Changes alone{change};
-  return PatchWriter(trees, alone).write(change, sink);
-}
-
 }  // namespace veneer::finalize

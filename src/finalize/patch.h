@@ -48,8 +48,4 @@ class PatchWriter {
   absl::flat_hash_set<std::string> renamed_;
 };
 
-/// The same of one change alone.
-Result<LineCount> patch_of(Trees& trees, const Change& change,
-                           const PatchSink& sink);
-
 }  // namespace veneer::finalize
