@@ -254,23 +254,5 @@ TEST(Patch, DevicesAndFifosAreLeftOut) {
   EXPECT_EQ(patch_of_session(session).text, "");
 }
 
-TEST(Patch, OneChangeAlone) {
-  const KernelSession session(kBase, "mv src/lib library; rm -r doc");
-  SKIP_UNLESS_MADE(session);
-  Trees trees = session.trees();
-  std::string text;
-  LineCount total;
-  for (const Change& change : KernelSession::changes(trees)) {
-    const auto count =
-        patch_of(trees, change, [&](std::string_view piece) { text += piece; });
-    ASSERT_TRUE(count) << count.error().message();
-    total.removed += count->removed;
-  }
-  EXPECT_THAT(text,
-              HasSubstr("rename from src/lib/two\nrename to library/two"));
-  EXPECT_THAT(text, HasSubstr("deleted file mode 120000"));
-  EXPECT_EQ(total.removed, 4U);
-}
-
 }  // namespace
 }  // namespace veneer::finalize
