@@ -99,7 +99,10 @@ void Scanner::leave() {
         changes_.begin() + static_cast<std::ptrdiff_t>(dir.begin),
         changes_.end(),
         [](const Change& c) { return c.kind == ChangeKind::kNone; });
-    if (own.differs != kTimeDiffers || quiet) own.kind = ChangeKind::kMetadata;
+    // The root's is mostly that of making the upper: by itself it is not told,
+    // though a commit sets it.
+    const bool tells = quiet && !own.path.empty();
+    if (own.differs != kTimeDiffers || tells) own.kind = ChangeKind::kMetadata;
   }
   stack_.pop_back();
 }
