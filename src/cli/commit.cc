@@ -129,8 +129,8 @@ void add_options(CLI::App& command, Arguments& arguments) {
   finalize::CommitOptions& options = arguments.options;
   command.add_flag("--atomic", options.atomic,
                    "Build a changed copy of the base beside it, and let the "
-                   "two change places in one step. Needs room for the copy, "
-                   "or a file system that shares extents.");
+                   "two change places in one step. Files that do not "
+                   "change are hard links there and take no room.");
   command.add_flag("-n,--dry-run", options.dry_run,
                    "Say what would be done, and change nothing.");
   command

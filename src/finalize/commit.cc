@@ -58,8 +58,12 @@ Result<bool> can_move(const Ground& ground) {
 }
 
 Result<Plan> plan_for(const Ground& ground, Trees& trees,
-                      const Selection& selection) {
-  TRY_ASSIGN(const bool moves, can_move(ground));
+                      const Selection& selection, bool atomic) {
+  // A tree that may still be taken back must not have the only copy.
+  bool moves = false;
+  if (!atomic) {
+    TRY_ASSIGN(moves, can_move(ground));
+  }
   absl::flat_hash_map<std::string, std::optional<Attr>> known;
   const auto stat_of = [&](const std::string& path) -> std::optional<Attr> {
     const auto [entry, is_new] = known.try_emplace(path);
@@ -115,7 +119,7 @@ Result<CommitReport> commit(const Directories& directories,
   if (!options.force_conflicts && !options.dry_run) {
     TRY(refuse_conflicts(selection.taken));
   }
-  TRY_ASSIGN(report.plan, plan_for(ground, trees, selection));
+  TRY_ASSIGN(report.plan, plan_for(ground, trees, selection, options.atomic));
   if (options.atomic) TRY(check_exchange(ground.base_path()));
   TRY(check_room(ground, report.plan));
   if (!options.dry_run) {

@@ -70,20 +70,17 @@ Result<void> drop_directory(int upper, const std::string& path) {
   return gone_is_fine(std::move(removed));
 }
 
-Result<void> clear_marks(int upper, const std::string& path) {
+// Of the upper's own namespace: names in the other one are users'.
+Result<void> clear_marks(const Site& site, const std::string& path) {
   const auto dir =
-      sys::open_beneath(upper, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+      sys::open_beneath(site.upper, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (!dir) return gone_is_fine(dir.error());
-  for (const auto ns :
-       {layer::XattrNamespace::kTrusted, layer::XattrNamespace::kUser}) {
+  if (site.own != layer::XattrNamespace::kNone) {
     for (const std::string_view mark : {layer::kOpaque, layer::kRedirect}) {
-      const auto cleared =
-          sys::remove_xattr_fd(dir->get(), layer::own_name(ns, mark).c_str());
-      if (cleared) continue;
-      const int code = cleared.error().code();
-      if (code != ENODATA && code != EOPNOTSUPP && code != EPERM) {
-        return cleared;
-      }
+      const auto cleared = sys::remove_xattr_fd(
+          dir->get(), layer::own_name(site.own, mark).c_str());
+      const int code = cleared ? 0 : cleared.error().code();
+      if (code != 0 && code != ENODATA && code != EOPNOTSUPP) return cleared;
     }
   }
   return gone_is_fine(sys::unlink_at(dir->get(), kDotOpaque));
@@ -183,9 +180,10 @@ class WhiteoutSweep {
 
 Result<void> prune_upper(const Ground& ground, const std::vector<Step>& steps) {
   const int upper = ground.upper.get();
+  const Site site = ground.site(ground.base.get(), -1);
   for (const Step& step : steps) {
     if (step.kind == StepKind::kSettle && step.opaque) {
-      TRY(clear_marks(upper, step.from));
+      TRY(clear_marks(site, step.from));
     }
   }
   TRY(clean_index(ground.work.get(), steps));
