@@ -3,7 +3,6 @@
 #include "finalize/aliases.h"
 
 #include <dirent.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "finalize/compare.h"
+#include "finalize/tree_path.h"
 
 namespace veneer::finalize {
 
@@ -35,8 +35,7 @@ Result<void> search(BaseTree& base, const Wanted& wanted,
     if (!dir) continue;
     TRY_ASSIGN(const auto entries, base.list(dir));
     for (const BaseTree::Entry& entry : entries) {
-      std::string at =
-          path.empty() ? entry.name : fmt::format("{}/{}", path, entry.name);
+      std::string at = joined(path, entry.name);
       if (entry.type == DT_DIR) {
         pending.push_back(std::move(at));
       } else if (const auto hit = wanted.find(entry.ino); hit != wanted.end()) {
@@ -65,13 +64,11 @@ class Mapping {
     if (taken_.contains(path)) return std::nullopt;
     std::string above = path;
     for (;;) {
-      const std::size_t slash = above.rfind('/');
-      above.resize(slash == std::string::npos ? 0 : slash);
+      above = parent_of(above);
       if (const auto dir = dirs_.find(above); dir != dirs_.end()) {
         const std::string_view rest =
             std::string_view(path).substr(above.empty() ? 0 : above.size() + 1);
-        return dir->second.empty() ? std::string(rest)
-                                   : fmt::format("{}/{}", dir->second, rest);
+        return joined(dir->second, rest);
       }
       if (taken_.contains(above)) return std::nullopt;
     }
@@ -96,28 +93,16 @@ Result<std::optional<Change>> alias_of(Trees& trees, const IndexedFile& file,
   alias.base_path = base_path;
   alias.covered_path = base_path;
   alias.in_base = true;
-  alias.base_attr = old_object.attr();
   alias.conflict.clear();
-  alias.link_group = file.attr.ino;
+  alias.link_group = file.child.attr.ino;
   if (alias.data_in_base && alias.data_path.empty()) {
     alias.data_path = base_path;
   }
   const bool in_index = known.upper_path.starts_with(kIndexPrefix);
-  const UpperObject object{.layer = in_index ? *trees.index : *trees.upper,
-                           .node = *file.node,
-                           .attr = file.attr,
-                           .marks = file.marks};
-  TRY_ASSIGN(alias.differs,
-             differing_metadata(*trees.base, old_object, object));
-  // Bytes that stay below are those of any of its names.
-  alias.content_differs = false;
-  if (!alias.data_in_base) {
-    TRY_ASSIGN(alias.content_differs,
-               content_differs(*trees.base, old_object, object));
-  }
-  alias.kind = alias.content_differs ? ChangeKind::kContent
-               : alias.differs != 0  ? ChangeKind::kMetadata
-                                     : ChangeKind::kNone;
+  Layer& layer = in_index ? *trees.index : *trees.upper;
+  TRY(compare_file(*trees.base, old_object, upper_object(layer, file.child),
+                   alias));
+  alias.kind = kind_by_difference(alias);
   return alias;
 }
 
@@ -148,10 +133,7 @@ Result<void> add_nameless(Trees& trees, const Changes& changes,
                  .on_upper = true,
                  .attr = child->attr};
     known.data_in_base = child->marks.metacopy && S_ISREG(child->attr.mode);
-    indexed.push_back({.known = std::move(known),
-                       .node = child->node,
-                       .attr = child->attr,
-                       .marks = child->marks});
+    indexed.push_back({.known = std::move(known), .child = *child});
   }
   return {};
 }
@@ -170,7 +152,7 @@ Result<void> add_aliases(Trees& trees, std::vector<IndexedFile> indexed,
   Wanted wanted;
   for (const auto& layer : trees.lowers) {
     for (std::size_t i = 0; i < indexed.size(); ++i) {
-      const auto attr = layer->resolve_origin(*indexed[i].marks.origin);
+      const auto attr = layer->resolve_origin(*indexed[i].child.marks.origin);
       if (attr && attr->nlink > 1) wanted.emplace(attr->ino, i);
     }
   }

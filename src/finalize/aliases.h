@@ -19,9 +19,7 @@ namespace veneer::finalize {
 /// A copy that is in the index.
 struct IndexedFile {
   Change known;  ///< of one of its names
-  LayerNodeRef node;
-  Attr attr;
-  Marks marks;
+  Child child;
 };
 
 /// Adds a change for each such name, in no order; also of copies that have no

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "finalize/clone_object.h"
+#include "finalize/tree_path.h"
 #include "sys/dir_stream.h"
 #include "sys/file.h"
 #include "sys/link.h"
@@ -54,10 +55,6 @@ class Cloner {
   absl::flat_hash_map<std::uint64_t, std::string> copies_;
 };
 
-std::string below(const std::string& dir, const std::string& name) {
-  return dir.empty() ? name : fmt::format("{}/{}", dir, name);
-}
-
 Result<void> Cloner::tick() {
   constexpr std::uint64_t kEvery = 256;
   if (++seen_ % kEvery == 0 && progress_ && !progress_(seen_)) {
@@ -82,8 +79,8 @@ Result<void> Cloner::fill(Pair dirs, const std::string& path) {
         names.emplace_back(name, ino);
       }));
   for (const auto& [name, ino] : names) {
-    if (auto taken = take(dirs, name, below(path, name)); !taken) {
-      return taken.error().about(below(path, name));
+    if (auto taken = take(dirs, name, joined(path, name)); !taken) {
+      return taken.error().about(joined(path, name));
     }
   }
   return clone_metadata(dirs.from, dirs.to, attr);

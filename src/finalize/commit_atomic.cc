@@ -178,7 +178,6 @@ Result<void> commit_atomic(const Ground& ground, Trees& trees,
                            std::string& method) {
   const auto [above, name] = split(ground.base_path());
   TRY_ASSIGN(const sys::UniqueFd parent, open_parent(above));
-  TRY_ASSIGN(const Attr old_root, sys::stat_fd(ground.base.get()));
   const std::string twin_name = fresh_staging_name();
   Journal journal{
       .action = Journal::Action::kCommitAtomic,
@@ -186,7 +185,6 @@ Result<void> commit_atomic(const Ground& ground, Trees& trees,
       .directories = ground.directories,
       .staging = fmt::format("{}/{}", above == "/" ? "" : above, twin_name),
       .partial = selection.is_partial,
-      .old_ino = old_root.ino,
   };
   TRY(remove_journal(ground.work.get()));
   TRY(write_journal(ground.work.get(), journal));

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "finalize/prune.h"
+#include "finalize/tree_path.h"
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/open.h"
@@ -16,14 +17,10 @@ namespace veneer::finalize {
 
 namespace {
 
-std::string name_in(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 // The staging directory in the base, made if it is not there.
 Result<sys::UniqueFd> open_staging(const Ground& ground,
                                    const Journal& journal) {
-  const std::string name = name_in(journal.staging);
+  const std::string name = last_name(journal.staging);
   const auto made = sys::make_dir_at(ground.base.get(), name.c_str(), 0700);
   if (!made && made.error().code() != EEXIST) {
     return made.error().about(journal.staging);

@@ -22,10 +22,6 @@ bool has_flags(const Attr& attr) {
   return S_ISREG(attr.mode) || S_ISDIR(attr.mode);
 }
 
-bool same_time(const timespec& a, const timespec& b) {
-  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 Result<std::size_t> read_upper(const FileData& data, std::uint64_t offset,
                                std::span<std::byte> buffer) {
   if (data.fd >= 0) {
@@ -106,6 +102,30 @@ Result<bool> content_differs(BaseTree& base, const BaseTree::Object& old_object,
     default:
       return false;
   }
+}
+
+Result<void> compare_metadata(BaseTree& base,
+                              const BaseTree::Object& old_object,
+                              const UpperObject& object, Change& change) {
+  change.base_attr = old_object.attr();
+  TRY_ASSIGN(change.differs, differing_metadata(base, old_object, object));
+  return {};
+}
+
+Result<void> compare_file(BaseTree& base, const BaseTree::Object& old_object,
+                          const UpperObject& object, Change& change) {
+  TRY(compare_metadata(base, old_object, object, change));
+  change.content_differs = false;
+  if (!change.data_in_base) {
+    TRY_ASSIGN(change.content_differs,
+               content_differs(base, old_object, object));
+  }
+  return {};
+}
+
+ChangeKind kind_by_difference(const Change& change) {
+  if (change.content_differs) return ChangeKind::kContent;
+  return change.differs != 0 ? ChangeKind::kMetadata : ChangeKind::kNone;
 }
 
 }  // namespace veneer::finalize

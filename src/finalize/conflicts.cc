@@ -5,20 +5,12 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "finalize/tree_path.h"
 #include "layer/host/overlay_xattrs.h"
 
 namespace veneer::finalize {
 
 namespace {
-
-// The object that a copy was made of, as it is now.
-std::optional<Attr> origin_of(Trees& trees, const Marks& marks) {
-  if (!marks.origin || marks.origin->empty()) return std::nullopt;
-  for (const auto& layer : trees.lowers) {
-    if (auto attr = layer->resolve_origin(*marks.origin)) return attr;
-  }
-  return std::nullopt;
-}
 
 bool is_after(const timespec& time, std::int64_t began) {
   return time.tv_sec > began;
@@ -38,7 +30,7 @@ Result<std::string> modified_below(Trees& trees, const BaseTree::Object& dir,
     TRY_ASSIGN(const BaseTree::Object child,
                trees.base->lookup(dir, entry.name));
     if (!child) continue;
-    const std::string where = fmt::format("{}/{}", path, entry.name);
+    const std::string where = joined(path, entry.name);
     if (is_new(child.attr(), trees.directories.began)) return where;
     if (!S_ISDIR(child.attr().mode)) continue;
     TRY_ASSIGN(std::string found, modified_below(trees, child, where));
@@ -53,7 +45,7 @@ Result<std::string> find_conflict(Trees& trees, const Change& change,
                                   const Marks* marks,
                                   const BaseTree::Object& same) {
   if (marks != nullptr && marks->base_state) {
-    const auto origin = origin_of(trees, *marks);
+    const auto origin = origin_of(trees, marks->origin.value_or(""));
     if (origin && layer::encode_state(*origin) != *marks->base_state) {
       return std::string("was changed in the base since it was changed here");
     }

@@ -21,6 +21,7 @@
 #include "finalize/change_index.h"
 #include "finalize/merged_object.h"
 #include "finalize/tar_writer.h"
+#include "finalize/tree_path.h"
 
 namespace veneer::finalize {
 
@@ -30,10 +31,6 @@ using Range = ChangeIndex::Range;
 
 constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
-
-std::string joined(const std::string& dir, std::string_view name) {
-  return dir.empty() ? std::string(name) : fmt::format("{}/{}", dir, name);
-}
 
 bool is_dir(const BaseRef& object) {
   return object && S_ISDIR(object->attr().mode);
@@ -107,10 +104,7 @@ Result<void> Exporter::put_marker(const std::string& dir,
 
 Result<void> Exporter::put(const std::string& path, MergedObject object,
                            const std::string* first_name) {
-  const std::size_t slash = path.rfind('/');
-  const std::string_view name =
-      std::string_view(path).substr(slash == path.npos ? 0 : slash + 1);
-  if (name.starts_with(kWhiteout)) {
+  if (last_name(path).starts_with(kWhiteout)) {
     return Error(EINVAL, "say in an OCI layer a name that begins with .wh.",
                  path);
   }

@@ -40,8 +40,8 @@ struct Journal {
   std::string staging = {};
   /// Other changes stay in the upper: it is pruned, not emptied.
   bool partial = false;
-  /// Atomic: st_ino of the base directory and of the one that replaces it.
-  std::uint64_t old_ino = 0;
+  /// Atomic: st_ino of the directory that replaces the base directory; 0: it is
+  /// not ready yet.
   std::uint64_t new_ino = 0;
 };
 

@@ -107,7 +107,6 @@ std::string to_json(const StoredJournal& stored) {
       {"began", journal.directories.began},
       {"staging", path_to_json(journal.staging)},
       {"partial", journal.partial},
-      {"old_ino", journal.old_ino},
       {"new_ino", journal.new_ino},
       {"steps", stored.steps_digest},
   };
@@ -133,7 +132,6 @@ Result<StoredJournal> journal_from_json(std::string_view text) {
       get(object, "work", dirs.work) && get(object, "began", dirs.began) &&
       get(object, "staging", journal.staging) &&
       get(object, "partial", journal.partial) &&
-      get(object, "old_ino", journal.old_ino) &&
       get(object, "new_ino", journal.new_ino) &&
       get(object, "steps", stored.steps_digest);
   const bool has_digest = stored.steps_digest.empty() ||

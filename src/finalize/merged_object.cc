@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "finalize/tree_path.h"
 #include "sys/file.h"
 
 namespace veneer::finalize {
@@ -90,25 +91,20 @@ Result<LayerNodeRef> MergedReader::upper_node(const std::string& path) {
     if (!child || !child->node) return Error(EIO, "find again", path);
     return std::move(child->node);
   }
-  const std::size_t cut = path.rfind('/');
-  const std::string dir = cut == path.npos ? "" : path.substr(0, cut);
+  const std::string dir = parent_of(path);
   if (!dir_ || dir != dir_path_) {
     dir_ = upper.root().node;
     for (std::string_view rest = dir; !rest.empty();) {
-      const std::size_t slash = rest.find('/');
-      TRY_ASSIGN(auto child, upper.lookup(*dir_, rest.substr(0, slash)));
+      TRY_ASSIGN(auto child, upper.lookup(*dir_, take_first(rest)));
       if (!child || !child->node) {
         dir_ = nullptr;
         return Error(EIO, "find again", dir);
       }
       dir_ = std::move(child->node);
-      rest = slash == rest.npos ? "" : rest.substr(slash + 1);
     }
     dir_path_ = dir;
   }
-  const Name name =
-      std::string_view(path).substr(cut == path.npos ? 0 : cut + 1);
-  TRY_ASSIGN(auto child, upper.lookup(*dir_, name));
+  TRY_ASSIGN(auto child, upper.lookup(*dir_, last_name(path)));
   if (!child || !child->node) return Error(EIO, "find again", path);
   return std::move(child->node);
 }

@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "finalize/tree_path.h"
 
 namespace veneer::finalize {
 
@@ -23,11 +24,6 @@ Metadata metadata_of(const Attr& attr) {
 }
 
 namespace {
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
-}
 
 bool is_dir(const Change& change) { return S_ISDIR(change.attr.mode); }
 

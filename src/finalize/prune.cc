@@ -11,7 +11,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "finalize/compare.h"
 #include "finalize/scan.h"
+#include "finalize/tree_path.h"
 #include "layer/host/overlay_xattrs.h"
 #include "sys/dir_stream.h"
 #include "sys/file.h"
@@ -31,13 +33,11 @@ struct Parent {
   std::string name;
 };
 
-Result<Parent> parent_of(int upper, const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const bool in_root = slash == std::string::npos;
+Result<Parent> open_parent(int upper, const std::string& path) {
   TRY_ASSIGN(sys::UniqueFd dir,
-             sys::open_beneath(upper, in_root ? "" : path.substr(0, slash),
+             sys::open_beneath(upper, parent_of(path),
                                O_PATH | O_DIRECTORY | O_CLOEXEC));
-  return Parent{std::move(dir), in_root ? path : path.substr(slash + 1)};
+  return Parent{std::move(dir), last_name(path)};
 }
 
 Result<void> gone_is_fine(Result<void> done) {
@@ -46,14 +46,14 @@ Result<void> gone_is_fine(Result<void> done) {
 }
 
 Result<void> drop_file(int upper, const std::string& path) {
-  const auto at = parent_of(upper, path);
+  const auto at = open_parent(upper, path);
   if (!at) return gone_is_fine(at.error());
   return gone_is_fine(sys::unlink_at(at->dir.get(), at->name.c_str()));
 }
 
 // In whichever form it stands there.
 Result<void> drop_whiteout(int upper, const std::string& path) {
-  const auto at = parent_of(upper, path);
+  const auto at = open_parent(upper, path);
   if (!at) return gone_is_fine(at.error());
   TRY_ASSIGN(const auto object, sys::find_at(at->dir.get(), at->name.c_str()));
   if (object) return sys::unlink_at(at->dir.get(), at->name.c_str());
@@ -63,7 +63,7 @@ Result<void> drop_whiteout(int upper, const std::string& path) {
 
 // Not empty is as good: something in it is not committed.
 Result<void> drop_directory(int upper, const std::string& path) {
-  const auto at = parent_of(upper, path);
+  const auto at = open_parent(upper, path);
   if (!at) return gone_is_fine(at.error());
   auto removed = sys::remove_dir_at(at->dir.get(), at->name.c_str());
   if (!removed && removed.error().code() == ENOTEMPTY) return {};
@@ -123,10 +123,6 @@ Result<void> drop_files_that_agree(int upper, const Changes& changes) {
   return {};
 }
 
-bool same_time(const timespec& a, const timespec& b) {
-  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 // What was taken out of a directory has altered its time, here and in the base;
 // `meant` is what it was before.
 Result<void> settle(int upper, const Change& change, const Metadata& meant) {
@@ -145,36 +141,28 @@ Result<void> settle(int upper, const Change& change, const Metadata& meant) {
 }
 
 // Whiteouts that hide nothing are no changes, so they are looked for here.
-class WhiteoutSweep {
- public:
-  WhiteoutSweep(Trees& trees, int upper) : trees_(trees), upper_(upper) {}
-
-  // NOLINTNEXTLINE(misc-no-recursion): as deep as the upper is.
-  Result<void> sweep(const LayerNode& dir, const std::string& path,
-                     const absl::flat_hash_set<std::string>& meant) {
-    std::vector<std::string> whiteouts;
-    std::vector<std::string> others;
-    TRY(trees_.upper->read_dir(dir, [&](const DirEntry& entry) {
-      (entry.whiteout ? whiteouts : others).emplace_back(entry.name);
-    }));
-    for (const std::string& name : whiteouts) {
-      const std::string at = path.empty() ? name : path + "/" + name;
-      if (!meant.contains(at)) TRY(drop_whiteout(upper_, at));
-    }
-    for (const std::string& name : others) {
-      TRY_ASSIGN(const auto child, trees_.upper->lookup(dir, name));
-      if (!child || child->marks.whiteout || !S_ISDIR(child->attr.mode)) {
-        continue;
-      }
-      TRY(sweep(*child->node, path.empty() ? name : path + "/" + name, meant));
-    }
-    return {};
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the upper is.
+Result<void> sweep_whiteouts(Layer& layer, int upper, const LayerNode& dir,
+                             const std::string& path,
+                             const absl::flat_hash_set<std::string>& meant) {
+  std::vector<std::string> whiteouts;
+  std::vector<std::string> others;
+  TRY(layer.read_dir(dir, [&](const DirEntry& entry) {
+    (entry.whiteout ? whiteouts : others).emplace_back(entry.name);
+  }));
+  for (const std::string& name : whiteouts) {
+    const std::string at = joined(path, name);
+    if (!meant.contains(at)) TRY(drop_whiteout(upper, at));
   }
-
- private:
-  Trees& trees_;
-  const int upper_;
-};
+  for (const std::string& name : others) {
+    TRY_ASSIGN(const auto child, layer.lookup(dir, name));
+    if (!child || child->marks.whiteout || !S_ISDIR(child->attr.mode)) {
+      continue;
+    }
+    TRY(sweep_whiteouts(layer, upper, *child->node, joined(path, name), meant));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -198,7 +186,8 @@ Result<void> prune_upper(const Ground& ground, const std::vector<Step>& steps) {
       dirs.emplace(change.upper_path, &change);
     }
   }
-  TRY(WhiteoutSweep(trees, upper).sweep(*trees.upper->root().node, "", meant));
+  TRY(sweep_whiteouts(*trees.upper, upper, *trees.upper->root().node, "",
+                      meant));
   TRY(drop_files_that_agree(upper, changes));
   for (const Step& step : steps) {
     if (step.kind != StepKind::kSettle) continue;

@@ -19,29 +19,10 @@ using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
 // The object at `path` in the topmost lower that has that path.
 Result<std::optional<Child>> stored_at(Trees& trees, const std::string& path) {
   for (const auto& layer : trees.lowers) {
-    std::optional<Child> at = layer->root();
-    std::string_view rest = path;
-    while (at && !rest.empty()) {
-      if (at->marks.whiteout || !S_ISDIR(at->attr.mode)) {
-        at.reset();
-        break;
-      }
-      const std::size_t slash = rest.find('/');
-      TRY_ASSIGN(at, layer->lookup(*at->node, rest.substr(0, slash)));
-      rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
-    }
-    if (at && !at->marks.whiteout) return at;
+    TRY_ASSIGN(auto stored, find_stored(*layer, path));
+    if (stored) return stored;
   }
   return std::optional<Child>();
-}
-
-std::optional<FileKey> key_of_origin(Trees& trees, const std::string& origin) {
-  for (const auto& layer : trees.lowers) {
-    if (const auto attr = layer->resolve_origin(origin)) {
-      return FileKey(attr->dev, attr->ino);
-    }
-  }
-  return std::nullopt;
 }
 
 // Finds the object of the upper again, to set it against another of the base.
@@ -49,28 +30,10 @@ Result<void> compare_with(Trees& trees, const std::string& base_path,
                           Change& change) {
   TRY_ASSIGN(const BaseTree::Object old_object, trees.base->walk(base_path));
   if (!old_object) return {};
-  Child at = trees.upper->root();
-  std::string_view rest = change.upper_path;
-  while (!rest.empty()) {
-    const std::size_t slash = rest.find('/');
-    TRY_ASSIGN(auto child,
-               trees.upper->lookup(*at.node, rest.substr(0, slash)));
-    if (!child) return {};
-    at = *std::move(child);
-    rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
-  }
-  const UpperObject object{.layer = *trees.upper,
-                           .node = *at.node,
-                           .attr = at.attr,
-                           .marks = at.marks};
-  change.base_attr = old_object.attr();
-  TRY_ASSIGN(change.differs,
-             differing_metadata(*trees.base, old_object, object));
-  if (!change.data_in_base) {
-    TRY_ASSIGN(change.content_differs,
-               content_differs(*trees.base, old_object, object));
-  }
-  return {};
+  TRY_ASSIGN(const auto object, find_stored(*trees.upper, change.upper_path));
+  if (!object) return {};
+  return compare_file(*trees.base, old_object,
+                      upper_object(*trees.upper, *object), change);
 }
 
 }  // namespace
@@ -110,9 +73,9 @@ Result<void> fold_renames(Trees& trees, const std::vector<CopiedFile>& copied,
   for (const CopiedFile& file : copied) {
     Change& change = changes[file.change];
     if (change.kind != ChangeKind::kAdded) continue;
-    const auto key = key_of_origin(trees, file.origin);
-    if (!key) continue;
-    const auto found = by_key.find(*key);
+    const auto source = origin_of(trees, file.origin);
+    if (!source) continue;
+    const auto found = by_key.find(FileKey(source->dev, source->ino));
     if (found != by_key.end()) TRY(fold(change, found->second));
   }
   for (const Change& change : changes) {

@@ -2,7 +2,6 @@
 
 #include "finalize/scan.h"
 
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "finalize/compare.h"
 #include "finalize/conflicts.h"
 #include "finalize/renames.h"
+#include "finalize/tree_path.h"
 #include "overlay/merge.h"
 
 namespace veneer::finalize {
@@ -20,10 +20,6 @@ namespace {
 
 using overlay::Merge;
 using overlay::Trail;
-
-std::string joined(const std::string& dir, Name name) {
-  return dir.empty() ? std::string(name) : fmt::format("{}/{}", dir, name);
-}
 
 // A directory of the upper, and what the base has behind it.
 struct Dir {
@@ -56,8 +52,6 @@ class Scanner {
   Result<void> see_file(Change change, const Child& child,
                         const BaseTree::Object& same,
                         const std::string& source_path);
-  Result<void> compare(Change& change, const Child& child,
-                       const BaseTree::Object& old_object);
   Result<void> tick();
   Result<void> note_conflict(Change& change, const Marks* marks,
                              const BaseTree::Object& same);
@@ -105,18 +99,6 @@ void Scanner::leave() {
     if (own.differs != kTimeDiffers || tells) own.kind = ChangeKind::kMetadata;
   }
   stack_.pop_back();
-}
-
-Result<void> Scanner::compare(Change& change, const Child& child,
-                              const BaseTree::Object& old_object) {
-  const UpperObject object{.layer = *trees_.upper,
-                           .node = *child.node,
-                           .attr = child.attr,
-                           .marks = child.marks};
-  change.base_attr = old_object.attr();
-  TRY_ASSIGN(change.differs,
-             differing_metadata(*trees_.base, old_object, object));
-  return {};
 }
 
 Result<void> Scanner::note_conflict(Change& change, const Marks* marks,
@@ -197,24 +179,23 @@ Result<void> Scanner::see_dir(Change change, Child child, BaseTree::Object same,
     change.base_path = source_path;
     change.in_base = true;
     change.redirect = child.marks.redirect.value_or("");
-    TRY(compare(change, child, source));
+    TRY(compare_metadata(*trees_.base, source,
+                         upper_object(*trees_.upper, child), change));
     const bool moved = source_path != change.covered_path;
     if (moved) change.kind = ChangeKind::kRenamed;
     dir.base = std::make_shared<BaseTree::Object>(std::move(source));
     dir.base_path = source_path;
   } else {
     change.opaque = true;
+    change.kind = ChangeKind::kAdded;
     if (same) {
       change.base_path = change.covered_path;
       change.in_base = true;
       change.base_attr = same.attr();
       change.kind =
           S_ISDIR(same.attr().mode) ? ChangeKind::kReplaced : ChangeKind::kType;
-      TRY(note_conflict(change, &child.marks, same));
-    } else {
-      change.kind = ChangeKind::kAdded;
-      TRY(note_conflict(change, &child.marks, same));
     }
+    TRY(note_conflict(change, &child.marks, same));
   }
   dir.change = changes_.size();
   changes_.push_back(std::move(change));
@@ -241,30 +222,18 @@ Result<void> Scanner::see_file(Change change, const Child& child,
     change.kind = ChangeKind::kType;
   } else {
     change.in_base = true;
-    TRY(compare(change, child, same));
-    if (!change.data_in_base || change.data_path != change.base_path) {
-      const UpperObject object{.layer = *trees_.upper,
-                               .node = *child.node,
-                               .attr = child.attr,
-                               .marks = child.marks};
-      if (change.data_in_base) {
-        change.content_differs = true;  // another file's bytes
-      } else {
-        TRY_ASSIGN(change.content_differs,
-                   content_differs(*trees_.base, same, object));
-      }
+    TRY(compare_file(*trees_.base, same, upper_object(*trees_.upper, child),
+                     change));
+    // Its bytes are in the base, at another file's name.
+    if (change.data_in_base && change.data_path != change.base_path) {
+      change.content_differs = true;
     }
-    change.kind = change.content_differs ? ChangeKind::kContent
-                  : change.differs != 0  ? ChangeKind::kMetadata
-                                         : ChangeKind::kNone;
+    change.kind = kind_by_difference(change);
   }
   TRY(note_conflict(change, &child.marks, same));
   if (child.attr.nlink > 1) change.link_group = child.attr.ino;
   if (child.marks.nlink && child.marks.origin) {
-    indexed_.push_back({.known = change,
-                        .node = child.node,
-                        .attr = child.attr,
-                        .marks = child.marks});
+    indexed_.push_back({.known = change, .child = child});
   } else if (change.kind == ChangeKind::kAdded && child.marks.origin) {
     copied_.push_back({changes_.size(), *child.marks.origin});
   }
@@ -279,7 +248,8 @@ Result<Changes> Scanner::run() {
   TRY_ASSIGN(change.attr, trees_.upper->get_attr(*root.node));
   Child now = root;
   now.attr = change.attr;
-  TRY(compare(change, now, base));
+  TRY(compare_metadata(*trees_.base, base, upper_object(*trees_.upper, now),
+                       change));
   changes_.push_back(std::move(change));
   TRY(enter({.node = root.node,
              .base = std::make_shared<BaseTree::Object>(std::move(base))}));

@@ -9,7 +9,7 @@
 #include <span>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "finalize/tree_path.h"
 
 namespace veneer::finalize {
 
@@ -18,9 +18,8 @@ namespace {
 std::vector<std::string> components(std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
-    const std::size_t slash = path.find('/');
-    if (slash != 0) parts.emplace_back(path.substr(0, slash));
-    path = slash == std::string_view::npos ? "" : path.substr(slash + 1);
+    const std::string_view part = take_first(path);
+    if (!part.empty()) parts.emplace_back(part);
   }
   return parts;
 }
@@ -91,12 +90,9 @@ class Closure {
 
  private:
   void take_directories_above(const Change& change) {
-    std::string_view path = change.path;
-    for (;;) {
-      const std::size_t slash = path.rfind('/');
-      if (slash == std::string_view::npos) return;
-      path = path.substr(0, slash);
-      const auto above = by_path_.find(std::string(path));
+    for (std::string path = parent_of(change.path); !path.empty();
+         path = parent_of(path)) {
+      const auto above = by_path_.find(path);
       if (above == by_path_.end()) continue;
       const ChangeKind kind = all_[above->second].kind;
       if (kind != ChangeKind::kNone && kind != ChangeKind::kMetadata) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "finalize/tree_path.h"
 #include "layer/host/open_layers.h"
 #include "layer/host/overlay_xattrs.h"
 #include "overlay/merge.h"
@@ -76,11 +77,8 @@ Result<BaseTree::Object> BaseTree::lookup(const Object& dir, Name name) {
 
 Result<BaseTree::Object> BaseTree::walk(const std::string& path) {
   TRY_ASSIGN(Object at, root());
-  std::string_view rest = path;
-  while (!rest.empty() && at) {
-    const std::size_t slash = rest.find('/');
-    TRY_ASSIGN(at, lookup(at, rest.substr(0, slash)));
-    rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+  for (std::string_view rest = path; !rest.empty() && at;) {
+    TRY_ASSIGN(at, lookup(at, take_first(rest)));
   }
   return at;
 }
@@ -167,15 +165,32 @@ Result<std::vector<Xattr>> xattrs_of(Layer& layer, const LayerNode& node) {
   });
 }
 
+Result<std::optional<Child>> find_stored(Layer& layer,
+                                         const std::string& path) {
+  std::optional<Child> at = layer.root();
+  for (std::string_view rest = path; !rest.empty() && at;) {
+    if (!S_ISDIR(at->attr.mode)) return std::optional<Child>();
+    TRY_ASSIGN(at, layer.lookup(*at->node, take_first(rest)));
+    if (at && at->marks.whiteout) at.reset();
+  }
+  return at;
+}
+
+std::optional<Attr> origin_of(Trees& trees, const std::string& origin) {
+  if (origin.empty()) return std::nullopt;
+  for (const auto& layer : trees.lowers) {
+    if (auto attr = layer->resolve_origin(origin)) return attr;
+  }
+  return std::nullopt;
+}
+
 Result<std::string> path_below(Trees& trees, const std::string& base_path) {
   Layer& top = *trees.lowers.front();
   overlay::Trail trail{.path = "", .from_root = true};
   bool shows = true;
   std::optional<Child> at = top.root();
   for (std::string_view rest = base_path; !rest.empty();) {
-    const std::size_t slash = rest.find('/');
-    const std::string_view name = rest.substr(0, slash);
-    rest = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+    const std::string_view name = take_first(rest);
     if (!trail.path.empty()) trail.path.push_back('/');
     trail.path += name;
     // Where the topmost has no part, names below are what they are.

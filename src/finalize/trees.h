@@ -110,6 +110,13 @@ struct Trees {
   std::unique_ptr<BaseTree> base;
 };
 
+/// What one layer has at a path of its own, following nothing. Whiteouts count
+/// as absent.
+Result<std::optional<Child>> find_stored(Layer& layer, const std::string& path);
+
+/// The object that a copy was made of, by its record, as it is now.
+std::optional<Attr> origin_of(Trees& trees, const std::string& origin);
+
 /// Where the lowers below the topmost have what the base shows at `base_path`,
 /// a directory: from their root, with a slash; "" where they have no part in
 /// it. The topmost lower's own redirects and opaque directories say so.
