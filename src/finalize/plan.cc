@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "finalize/file_plan.h"
 #include "finalize/tree_path.h"
 
 namespace veneer::finalize {
@@ -36,7 +36,10 @@ bool hides(const Change& change) {
 
 class Planner {
  public:
-  explicit Planner(const PlanInput& input) : input_(input) {}
+  explicit Planner(const PlanInput& input)
+      : input_(input),
+        files_(plan_files(input)),
+        next_slot_(files_.stages.size() + 1) {}
 
   Result<Plan> make();
 
@@ -44,12 +47,6 @@ class Planner {
   Result<void> check_sources();
   Result<void> check_aliases();
   void stash_sources();
-  void plan_files();
-  void plan_group(const std::vector<const Change*>& names);
-  bool stays_in_place(const std::vector<const Change*>& names) const;
-  bool can_anchor(const Change& change) const;
-  bool can_reuse_renamed(const Change& change) const;
-  void plan_new_file(const Change& change);
   void walk();
   void walk_deleted(const Change& change);
   void walk_dir(const Change& change);
@@ -82,31 +79,14 @@ class Planner {
             .reason = change.kind};
   }
 
-  // What is to be done at a file's name.
-  enum class FileStep : std::uint8_t {
-    kNothing,
-    kAttrs,
-    kInstall,
-    kPlaceStaged,
-    kPlaceRenamed,
-    kLink,
-  };
-  struct FilePlan {
-    FileStep step = FileStep::kNothing;
-    std::uint64_t slot = 0;
-    const Change* first = nullptr;  // kLink: the name to link to
-  };
-
   const PlanInput& input_;
-  Plan plan_;
-  std::vector<Step> stages_;
   std::vector<Step> stashes_;
   std::vector<Step> steps_;
   std::vector<Step> links_;
-  std::uint64_t next_slot_ = 1;
+  FilePlans files_;
+  std::uint64_t next_slot_;
   // Base paths of what has been moved aside to be placed elsewhere.
   absl::flat_hash_map<std::string, std::uint64_t> stashed_;
-  absl::flat_hash_map<const Change*, FilePlan> files_;
 };
 
 // A directory can be in one place only. Overlays keep to that; an upper that
@@ -142,7 +122,7 @@ void Planner::stash_sources() {
   for (const Change& change : input_.changes) {
     if (change.kind != ChangeKind::kRenamed) continue;
     const bool moves =
-        is_dir(change) || files_[&change].step == FileStep::kPlaceRenamed;
+        is_dir(change) || files_.of(change).step == FileStep::kPlaceRenamed;
     if (moves && ino_of(change.base_path) != 0) sources.push_back(&change);
   }
   std::ranges::sort(sources, [](const Change* a, const Change* b) {
@@ -157,106 +137,6 @@ void Planner::stash_sources() {
                         .ino = ino_of(change->base_path),
                         .reason = change->kind});
   }
-}
-
-// The base's file has exactly these names, and its bytes are right.
-bool Planner::stays_in_place(const std::vector<const Change*>& names) const {
-  std::uint64_t ino = 0;
-  for (const Change* change : names) {
-    if (change->kind != ChangeKind::kNone &&
-        change->kind != ChangeKind::kMetadata) {
-      return false;
-    }
-    const auto attr = input_.stat_of(change->covered_path);
-    if (!attr || attr->nlink != names.size()) return false;
-    if (ino != 0 && attr->ino != ino) return false;
-    ino = attr->ino;
-  }
-  return true;
-}
-
-// One of several names that can take the others in: a file of the base by
-// itself, with the right bytes.
-bool Planner::can_anchor(const Change& change) const {
-  // Over layers below it may lack its bytes, which are found by its name.
-  if (input_.layers_below) return false;
-  if (change.kind != ChangeKind::kNone &&
-      change.kind != ChangeKind::kMetadata) {
-    return false;
-  }
-  const auto attr = input_.stat_of(change.covered_path);
-  return attr && attr->nlink == 1;
-}
-
-// A big file that was renamed and chmod-ed need not be copied.
-bool Planner::can_reuse_renamed(const Change& change) const {
-  if (input_.layers_below) return false;
-  if (change.kind != ChangeKind::kRenamed || !change.data_in_base ||
-      change.data_path != change.base_path) {
-    return false;
-  }
-  const auto attr = input_.stat_of(change.base_path);
-  return attr && attr->nlink == 1 && S_ISREG(attr->mode);
-}
-
-void Planner::plan_new_file(const Change& change) {
-  if (!change.data_in_base) {
-    files_[&change] = {.step = FileStep::kInstall};
-    const bool moves = input_.can_move;
-    (moves ? plan_.moved_files : plan_.copied_files) += 1;
-    if (!moves) plan_.copied_bytes += change.attr.blocks * 512;
-    return;
-  }
-  if (can_reuse_renamed(change)) {
-    files_[&change] = {.step = FileStep::kPlaceRenamed};
-    return;
-  }
-  const std::uint64_t slot = next_slot_++;
-  files_[&change] = {.step = FileStep::kPlaceStaged, .slot = slot};
-  stages_.push_back({.kind = StepKind::kStage,
-                     .from = change.upper_path,
-                     .data_path = change.data_path,
-                     .slot = slot,
-                     .metadata = metadata_of(change.attr),
-                     .reason = change.kind});
-  plan_.copied_files += 1;
-  plan_.copied_bytes += change.attr.size;
-}
-
-void Planner::plan_group(const std::vector<const Change*>& names) {
-  if (stays_in_place(names)) {
-    const Change& first = *names.front();
-    if (first.kind == ChangeKind::kMetadata) {
-      files_[&first] = {.step = FileStep::kAttrs};
-    }
-    return;
-  }
-  const Change* first = names.front();
-  const auto anchor = std::ranges::find_if(
-      names, [&](const Change* change) { return can_anchor(*change); });
-  if (anchor != names.end() && names.size() > 1) {
-    first = *anchor;
-    files_[first] = {.step = FileStep::kAttrs};
-  } else {
-    plan_new_file(*first);
-  }
-  for (const Change* change : names) {
-    if (change == first) continue;
-    files_[change] = {.step = FileStep::kLink, .first = first};
-  }
-}
-
-void Planner::plan_files() {
-  std::map<std::uint64_t, std::vector<const Change*>> groups;
-  for (const Change& change : input_.changes) {
-    if (!change.on_upper || is_dir(change)) continue;
-    if (change.link_group != 0) {
-      groups[change.link_group].push_back(&change);
-    } else {
-      plan_group({&change});
-    }
-  }
-  for (const auto& [group, names] : groups) plan_group(names);
 }
 
 void Planner::clear(const Change& change) {
@@ -300,7 +180,7 @@ void Planner::walk_dir(const Change& change) {
 }
 
 void Planner::walk_file(const Change& change) {
-  const FilePlan& file = files_[&change];
+  const FilePlan file = files_.of(change);
   const bool covers_dir =
       !change.covered_path.empty() && change.kind == ChangeKind::kType;
   // A renamed file's old name has a change of its own.
@@ -373,10 +253,9 @@ void Planner::finish_dirs() {
     last.insert_or_assign(change.path, std::move(step));
   }
   for (const Change& change : input_.changes) {
-    const auto file = files_.find(&change);
-    const bool is_touched =
-        change.kind != ChangeKind::kNone || change.moved_away ||
-        (file != files_.end() && file->second.step != FileStep::kNothing);
+    const bool is_touched = change.kind != ChangeKind::kNone ||
+                            change.moved_away ||
+                            files_.of(change).step != FileStep::kNothing;
     if (change.path.empty() || !is_touched) continue;
     const std::string parent = parent_of(change.path);
     if (last.contains(parent)) continue;
@@ -442,15 +321,18 @@ Result<void> Planner::check_aliases() {
 Result<Plan> Planner::make() {
   TRY(check_sources());
   TRY(check_aliases());
-  plan_files();
   stash_sources();
   walk();
   finish_dirs();
   if (input_.left != nullptr) settle_upper(*input_.left);
-  for (std::vector<Step>* part : {&stages_, &stashes_, &steps_}) {
-    std::ranges::move(*part, std::back_inserter(plan_.steps));
+  Plan plan{.steps = std::move(files_.stages),
+            .copied_bytes = files_.copied_bytes,
+            .moved_files = files_.moved_files,
+            .copied_files = files_.copied_files};
+  for (std::vector<Step>* part : {&stashes_, &steps_}) {
+    std::ranges::move(*part, std::back_inserter(plan.steps));
   }
-  return std::move(plan_);
+  return plan;
 }
 
 }  // namespace

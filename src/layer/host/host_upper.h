@@ -112,6 +112,11 @@ class HostUpper : public HostReads<UpperLayer> {
                           sys::UniqueFd& file);
   Result<void> make_here(int dir, const char* name, const NewObject& what,
                          sys::UniqueFd& file);
+  struct Inheritance;
+  Result<Inheritance> inherit(HostNode& dir, const NewObject& what);
+  Result<void> dress(const std::string& name, const NewObject& what,
+                     const Inheritance& given);
+  Result<void> make_opaque(const std::string& name);
   Result<std::string> build_aside(HostNode& dir, const NewObject& what,
                                   bool opaque);
   void record_number(int dir, const char* name, std::uint64_t number);
