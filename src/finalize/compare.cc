@@ -4,12 +4,7 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <memory>
-
-#include "sys/file.h"
+#include "finalize/same_bytes.h"
 
 namespace veneer::finalize {
 
@@ -20,39 +15,6 @@ constexpr unsigned kAppendOnly = 0x20;  // FS_APPEND_FL
 
 bool has_flags(const Attr& attr) {
   return S_ISREG(attr.mode) || S_ISDIR(attr.mode);
-}
-
-Result<std::size_t> read_upper(const FileData& data, std::uint64_t offset,
-                               std::span<std::byte> buffer) {
-  if (data.fd >= 0) {
-    return sys::pread_full(data.fd, buffer.data(), buffer.size(),
-                           data.offset + offset);
-  }
-  if (offset >= data.bytes.size()) return std::size_t{0};
-  const auto part = data.bytes.subspan(
-      offset, std::min<std::size_t>(buffer.size(), data.bytes.size() - offset));
-  std::memcpy(buffer.data(), part.data(), part.size());
-  return part.size();
-}
-
-Result<bool> bytes_differ(BaseTree& base, const BaseTree::Object& old_object,
-                          const UpperObject& object) {
-  constexpr std::size_t kPiece = 256 << 10;
-  if (object.attr.size != old_object.attr().size) return true;
-  if (object.attr.size == 0) return false;
-  TRY_ASSIGN(const FileData data, object.layer.open_data(object.node));
-  const std::size_t piece = std::min<std::uint64_t>(kPiece, object.attr.size);
-  const auto room = std::make_unique<std::byte[]>(2 * piece);
-  const std::span<std::byte> ours(room.get(), piece);
-  const std::span<std::byte> theirs(room.get() + piece, piece);
-  for (std::uint64_t offset = 0; offset < object.attr.size; offset += piece) {
-    TRY_ASSIGN(const std::size_t count, read_upper(data, offset, ours));
-    TRY_ASSIGN(const std::size_t old_count,
-               base.read(old_object, offset, theirs));
-    if (count != old_count) return true;
-    if (std::memcmp(ours.data(), theirs.data(), count) != 0) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -89,8 +51,15 @@ Result<std::uint32_t> differing_metadata(BaseTree& base,
 Result<bool> content_differs(BaseTree& base, const BaseTree::Object& old_object,
                              const UpperObject& object) {
   switch (object.attr.mode & S_IFMT) {
-    case S_IFREG:
-      return bytes_differ(base, old_object, object);
+    case S_IFREG: {
+      const std::uint64_t size = object.attr.size;
+      if (size != old_object.attr().size) return true;
+      if (size == 0) return false;
+      TRY_ASSIGN(const FileData now, object.layer.open_data(object.node));
+      TRY_ASSIGN(const FileData then, base.data(old_object));
+      TRY_ASSIGN(const bool same, same_bytes(now, then, size));
+      return !same;
+    }
     case S_IFLNK: {
       TRY_ASSIGN(const std::string now, object.layer.read_link(object.node));
       TRY_ASSIGN(const std::string then, base.read_link(old_object));
