@@ -14,6 +14,7 @@
 #include "finalize/commit_atomic.h"
 #include "finalize/commit_in_place.h"
 #include "finalize/ground.h"
+#include "finalize/protection.h"
 #include "finalize/scan.h"
 #include "finalize/selection.h"
 #include "sys/file.h"
@@ -36,12 +37,18 @@ Result<void> refuse_conflicts(const Changes& changes) {
                   others == 0 ? "" : fmt::format(", and {} more", others)));
 }
 
-Result<void> check_room(const Ground& ground, const Plan& plan) {
+Result<void> check_base(const Ground& ground, const Plan& plan) {
   TRY_ASSIGN(const struct statvfs disk, sys::stat_fs(ground.base.get()));
   if ((disk.f_flag & ST_RDONLY) != 0) {
     return Error(EROFS, "",
                  fmt::format("{} is on a file system that is mounted "
                              "read-only (mount -o remount,rw)",
+                             ground.base_path()));
+  }
+  TRY_ASSIGN(const Attr root, sys::stat_fd(ground.base.get()));
+  if (set_protection_of(root) != 0) {
+    return Error(EPERM, "",
+                 fmt::format("{0} is immutable or append-only (chattr -ia {0})",
                              ground.base_path()));
   }
   const std::uint64_t room = disk.f_bavail * disk.f_frsize;
@@ -121,7 +128,7 @@ Result<CommitReport> commit(const Directories& directories,
   }
   TRY_ASSIGN(report.plan, plan_for(ground, trees, selection, options.atomic));
   if (options.atomic) TRY(check_exchange(ground.base_path()));
-  TRY(check_room(ground, report.plan));
+  TRY(check_base(ground, report.plan));
   if (!options.dry_run) {
     if (options.atomic) {
       TRY(commit_atomic(ground, trees, selection, options.progress, report.plan,

@@ -177,6 +177,8 @@ class Core {
   Result<std::optional<Child>> walk(Layer& layer, Trail& trail, bool& ends);
   Result<void> apply_index(Merge& merge);
   bool wants_listing(Node& dir);
+  NodeRef find_known(Node& dir, Name name, const Child& top, bool on_upper);
+  static void set_parts(Node& node, const Merge& merge);
   Result<Found> make_node(Node& dir, Name name, Merge& merge);
   void set_flags(Node& node, const Marks& marks, const Attr& attr);
   std::optional<Attr> origin_attr(const Marks& marks);

@@ -231,63 +231,72 @@ void Core::set_flags(Node& node, const Marks& marks, const Attr& attr) {
   node.set(kSetIdFlag, (attr.mode & (S_ISUID | S_ISGID)) != 0);
 }
 
+// The node that stands for the object already, under another name.
+NodeRef Core::find_known(Node& dir, Name name, const Child& top,
+                         bool on_upper) {
+  NodeRef same = nodes.find_object(key_of(top.attr, on_upper));
+  if (!same || same->type != (top.attr.mode & S_IFMT)) return {};
+  if (same->has(kUnlinkedFlag) && same->upper() != nullptr) {
+    // Without an index a copy that has lost its names cannot get others.
+    if (!on_upper && !same->has(kIndexedFlag)) return {};
+    // If all its known names were gone, this one brings it back.
+    if (on_upper && !top.marks.indexed) {
+      upper->relocate(*same->upper(), *dir.upper(), name);
+    }
+  }
+  same->set(kUnlinkedFlag, false);
+  return same;
+}
+
+// Where a new node's parts are.
+void Core::set_parts(Node& node, const Merge& merge) {
+  const bool is_dir = S_ISDIR(merge.parts().front().child.attr.mode);
+  for (const Merge::Part& part : merge.parts()) {
+    if (part.layer == kUpperLayer) {
+      node.set_upper(part.child.node);
+    } else if (is_dir) {
+      node.dir->lowers.push_back({part.layer, part.child.node});
+    } else if (!node.lower) {
+      node.lower = part.child.node;
+      node.lower_layer = part.layer;
+    }
+  }
+  const Merge::Part& last = merge.parts().back();
+  if (!is_dir && last.layer != kUpperLayer && !last.child.marks.metacopy) {
+    node.lower_data = last.child.node;
+    node.data_layer = last.layer;
+  }
+}
+
 Result<Core::Found> Core::make_node(Node& dir, Name name, Merge& merge) {
   TRY(apply_index(merge));
-  auto& parts = merge.parts();
-  const Child top = parts.front().child;
-  const LayerIndex top_layer = parts.front().layer;
+  const Child top = merge.parts().front().child;
+  const bool on_upper = merge.parts().front().layer == kUpperLayer;
   const bool is_dir = S_ISDIR(top.attr.mode);
   const bool aliased = !is_dir && (top.attr.nlink > 1 || top.marks.indexed);
   // The upper's last name may be of a file that lost the one it was known by.
-  if (aliased || (!is_dir && top_layer == kUpperLayer)) {
-    NodeRef same =
-        nodes.find_object(key_of(top.attr, top_layer == kUpperLayer));
-    // Without an index a copy that has lost its names cannot get others.
-    const bool is_lost = same && top_layer != kUpperLayer &&
-                         same->upper() != nullptr && same->has(kUnlinkedFlag) &&
-                         !same->has(kIndexedFlag);
-    if (same && !is_lost && same->type == (top.attr.mode & S_IFMT)) {
-      // If all its known names were gone, this one brings it back.
-      if (same->has(kUnlinkedFlag) && same->upper() != nullptr &&
-          top_layer == kUpperLayer && !top.marks.indexed) {
-        upper->relocate(*same->upper(), *dir.upper(), name);
-      }
-      same->set(kUnlinkedFlag, false);
+  if (aliased || (!is_dir && on_upper)) {
+    if (NodeRef same = find_known(dir, name, top, on_upper)) {
       nodes.add_edge(dir, name, *same);
       return Found{std::move(same), {}};
     }
   }
 
   auto fresh = std::make_unique<Node>(top.attr.mode, number_of(merge));
-  for (const Merge::Part& part : parts) {
-    if (part.layer == kUpperLayer) {
-      fresh->set_upper(part.child.node);
-    } else if (is_dir) {
-      fresh->dir->lowers.push_back({part.layer, part.child.node});
-    } else if (!fresh->lower) {
-      fresh->lower = part.child.node;
-      fresh->lower_layer = part.layer;
-    }
-  }
-  const Merge::Part& last = parts.back();
-  if (!is_dir && last.layer != kUpperLayer && !last.child.marks.metacopy) {
-    fresh->lower_data = last.child.node;
-    fresh->data_layer = last.layer;
-  }
-  if (top_layer == kUpperLayer && top.marks.redirect) {
+  set_parts(*fresh, merge);
+  if (on_upper && top.marks.redirect) {
     fresh->redirect = std::make_unique<std::string>(*top.marks.redirect);
   }
   set_flags(*fresh, top.marks, top.attr);
-  fresh->set(kMergedFlag, is_dir && parts.size() > 1);
-  fresh->set(kMetacopyFlag,
-             top_layer == kUpperLayer && top.marks.metacopy && !is_dir);
-  if (top_layer == kUpperLayer && top.marks.nlink && !is_dir) {
+  fresh->set(kMergedFlag, is_dir && merge.parts().size() > 1);
+  fresh->set(kMetacopyFlag, on_upper && top.marks.metacopy && !is_dir);
+  if (on_upper && top.marks.nlink && !is_dir) {
     fresh->set(kIndexedFlag);
     TRY_ASSIGN(fresh->nlink, indexed_nlink(top));
   }
   NodeRef node = nodes.insert(std::move(fresh));
   if (aliased) {
-    nodes.add_key(*node, key_of(top.attr, top_layer == kUpperLayer));
+    nodes.add_key(*node, key_of(top.attr, on_upper));
   }
   nodes.add_edge(dir, name, *node);
   // A merged directory's and a metacopy's attributes need a second look.

@@ -53,6 +53,7 @@ class Merge {
 
   bool found() const { return !parts_.empty(); }
   std::vector<Part>& parts() { return parts_; }
+  const std::vector<Part>& parts() const { return parts_; }
   const Part& top() const { return parts_.front(); }
 
  private:

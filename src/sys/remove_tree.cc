@@ -7,6 +7,7 @@
 #include "sys/remove_tree.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
 
 #include <optional>
@@ -46,6 +47,44 @@ Result<UniqueFd> open_to_remove(int path_fd, const Attr& attr) {
   return opened ? std::move(opened) : reopen(path_fd, O_RDONLY | O_DIRECTORY);
 }
 
+bool is_protected(const Attr& attr) {
+  const bool has_flags = S_ISREG(attr.mode) || S_ISDIR(attr.mode);
+  return has_flags &&
+         (attr.attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0;
+}
+
+// Takes away what keeps the object and its entries from being removed; what it
+// was is to be given back if the object lives on under another name.
+class Unprotected {
+ public:
+  static Result<Unprotected> lift(int path_fd, const Attr& attr) {
+    Unprotected lifted;
+    if (!is_protected(attr)) return lifted;
+    TRY_ASSIGN(lifted.fd_, reopen(path_fd, O_RDONLY | O_NONBLOCK));
+    TRY_ASSIGN(lifted.flags_, get_flags(lifted.fd_.get()));
+    constexpr unsigned kProtection = FS_IMMUTABLE_FL | FS_APPEND_FL;
+    TRY(set_flags(lifted.fd_.get(), lifted.flags_ & ~kProtection));
+    return lifted;
+  }
+  Result<void> give_back() const {
+    if (!fd_) return {};
+    return set_flags(fd_.get(), flags_);
+  }
+
+ private:
+  UniqueFd fd_;
+  unsigned flags_ = 0;
+};
+
+Result<void> remove_file(int dir, const char* name, int path_fd,
+                         const Attr& attr) {
+  TRY_ASSIGN(const Unprotected lifted, Unprotected::lift(path_fd, attr));
+  auto gone = unlink_at(dir, name);
+  if (gone && attr.nlink == 1) return {};
+  auto given_back = lifted.give_back();
+  return gone ? given_back : gone;
+}
+
 Result<void> remove_entries_on(int dir, std::uint64_t dev);
 
 // NOLINTNEXTLINE(misc-no-recursion): see above.
@@ -56,9 +95,10 @@ Result<void> remove_entry_on(int dir, const char* name, std::uint64_t dev) {
     return found.error();
   }
   TRY_ASSIGN(const Attr attr, stat_fd(found->get()));
-  if (!S_ISDIR(attr.mode)) return unlink_at(dir, name);
+  if (!S_ISDIR(attr.mode)) return remove_file(dir, name, found->get(), attr);
   if (attr.dev != dev) return Error(EBUSY, "remove", name);
   {
+    TRY(Unprotected::lift(found->get(), attr));
     TRY_ASSIGN(const UniqueFd listed, open_to_remove(found->get(), attr));
     TRY(remove_entries_on(listed.get(), dev));
   }

@@ -4,7 +4,9 @@
 //
 // Links are not followed, and a directory on another file system (a mount) is
 // not entered: it is reported before anything in it is touched. Directories
-// that their owner may not write or enter are opened up first.
+// that their owner may not write or enter are opened up first; what is
+// immutable or append-only is made changeable first, where the caller may. A
+// file that has a name elsewhere stays as it was.
 
 #pragma once
 

@@ -44,6 +44,36 @@ TEST_P(CommitCommandTest, BaseBecomesWhatWasSeenAndTheRestGoes) {
   EXPECT_THAT(end.out, HasSubstr(base() + ": "));
 }
 
+TEST_P(CommitCommandTest, WhatWasImmutableInTheBaseGoes) {
+  make_dir("base/kept");
+  write("base/kept/file", "text");
+  if (run({"chattr", "+i", path("base/kept/file"), path("base/kept")}).status !=
+      0) {
+    GTEST_SKIP() << "no file here can be immutable";
+  }
+  ASSERT_NO_FATAL_FAILURE(
+      session("chattr -i kept kept/file && rm -r kept; echo new > new"));
+
+  const Finished end = commit();
+
+  EXPECT_EQ(end.status, 0) << end.err;
+  EXPECT_THAT(read_tree(base()), TreeIs(seen()));
+  EXPECT_THAT(list(""), ElementsAre("base"));
+}
+
+TEST_P(CommitCommandTest, ImmutableBaseIsRefusedWithTheRemedy) {
+  ASSERT_NO_FATAL_FAILURE(session("echo new > new"));
+  if (run({"chattr", "+i", base()}).status != 0) {
+    GTEST_SKIP() << "no directory here can be immutable";
+  }
+
+  const Finished end = commit();
+
+  EXPECT_EQ(run({"chattr", "-i", base()}).status, 0);
+  EXPECT_TRUE(is_refused(end, base() + " is immutable"));
+  EXPECT_EQ(commit().status, 0);
+}
+
 TEST_P(CommitCommandTest, DirectoriesThatWereThereStayEmpty) {
   make_dir("u");
   make_dir("w");

@@ -148,13 +148,15 @@ Result<HostUpper::Inheritance> HostUpper::inherit(HostNode& parent,
   if (S_ISLNK(what.mode)) return given;
   TRY_ASSIGN(const sys::UniqueFd fd, tree_.open(parent, O_PATH | O_DIRECTORY));
   auto found = sys::get_xattr_fd(fd.get(), kDefaultAcl);
-  if (!found || !*found) return given;
-  auto acl = inherit_acl(**found, given.mode);
+  const std::optional<std::string> default_acl =
+      found ? *std::move(found) : std::nullopt;
+  if (!default_acl) return given;
+  auto acl = inherit_acl(*default_acl, given.mode);
   if (acl) {
     given.mode = acl->mode | (given.mode & ~mode_t{0777});
     given.access_acl = std::move(acl->access);
   }
-  if (S_ISDIR(what.mode)) given.default_acl = **std::move(found);
+  if (S_ISDIR(what.mode)) given.default_acl = default_acl;
   return given;
 }
 

@@ -20,10 +20,6 @@ bool is_whiteout_device(const Attr& attr) {
   return S_ISCHR(attr.mode) && attr.rdev == 0;
 }
 
-std::string marker_of(Name name) {
-  return std::string(kMarkerPrefix).append(name);
-}
-
 // Marks that send the reader to other files of the layers below.
 bool points_elsewhere(std::string_view suffix) {
   return suffix == kRedirect || suffix == kMetacopy;
@@ -31,6 +27,17 @@ bool points_elsewhere(std::string_view suffix) {
 
 std::uint8_t type_of(std::uint32_t mode) {
   return static_cast<std::uint8_t>((mode & S_IFMT) >> 12);
+}
+
+bool has_whiteout_xattr(const HostOptions& options, int dir_fd,
+                        const char* name) {
+  for (const auto ns : {XattrNamespace::kTrusted, XattrNamespace::kUser}) {
+    if (ns != options.xattrs && !options.all_xattr_forms) continue;
+    const auto value =
+        sys::get_xattr_at(dir_fd, name, own_name(ns, kWhiteout).c_str());
+    if (value && *value) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -60,17 +67,6 @@ bool HostReads<Base>::is_marker(int dir_fd, const std::string& marker) const {
 }
 
 template <typename Base>
-bool HostReads<Base>::has_whiteout_xattr(int dir_fd, const char* name) const {
-  for (const auto ns : {XattrNamespace::kTrusted, XattrNamespace::kUser}) {
-    if (ns != options_.xattrs && !options_.all_xattr_forms) continue;
-    const auto value =
-        sys::get_xattr_at(dir_fd, name, own_name(ns, kWhiteout).c_str());
-    if (value && *value) return true;
-  }
-  return false;
-}
-
-template <typename Base>
 Result<std::optional<Child>> HostReads<Base>::lookup(const LayerNode& dir,
                                                      Name name) {
   const HostNode& parent = host(dir);
@@ -97,7 +93,7 @@ Result<std::optional<Child>> HostReads<Base>::make_child(const HostNode& dir,
   const std::string path(name);
   if (is_whiteout_device(attr) ||
       (S_ISREG(attr.mode) && attr.size == 0 && dir.xattr_whiteouts &&
-       has_whiteout_xattr(dir_fd, path.c_str()))) {
+       has_whiteout_xattr(options_, dir_fd, path.c_str()))) {
     child.marks.whiteout = true;
     return std::optional(std::move(child));
   }
@@ -167,48 +163,84 @@ Result<sys::UniqueFd> HostReads<Base>::open_quietly(const HostNode& node,
   return tree_.open(node, flags);
 }
 
+namespace {
+
+// Turns what a directory holds into what it says: the entries, and which of
+// them are whiteouts, whatever their form.
+class MarkerReader {
+ public:
+  MarkerReader(const HostOptions& options, int dir, bool xattr_whiteouts)
+      : options_(options), dir_(dir), xattr_whiteouts_(xattr_whiteouts) {}
+
+  // nullopt: housekeeping, or gone.
+  std::optional<DirEntry> read(std::string_view name, std::uint64_t ino,
+                               std::uint8_t type);
+  bool found_marker() const { return found_marker_; }
+
+ private:
+  // Asked for at most once an entry, and of few.
+  const std::optional<Attr>& attr(std::string_view name) {
+    if (!attr_) {
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
+      if (auto found = sys::find_at(dir_, name.data())) attr_ = *found;
+    }
+    return attr_;
+  }
+  bool is_empty_file(const DirEntry& entry, std::string_view name) {
+    return entry.type == DT_REG && attr(name) && attr_->size == 0;
+  }
+
+  const HostOptions& options_;
+  const int dir_;
+  const bool xattr_whiteouts_;
+  bool found_marker_ = false;
+  std::optional<Attr> attr_;
+};
+
+std::optional<DirEntry> MarkerReader::read(std::string_view name,
+                                           std::uint64_t ino,
+                                           std::uint8_t type) {
+  attr_.reset();
+  DirEntry entry{.name = name, .ino = ino, .type = type};
+  if (type == DT_UNKNOWN) {
+    if (!attr(name)) return std::nullopt;
+    entry.type = type_of(attr_->mode);
+  }
+  if (entry.type == DT_CHR) {
+    entry.whiteout = attr(name) && is_whiteout_device(*attr_);
+  }
+  if (!options_.markers || !name.starts_with(kMarkerPrefix)) {
+    if (xattr_whiteouts_ && is_empty_file(entry, name)) {
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
+      entry.whiteout = has_whiteout_xattr(options_, dir_, name.data());
+    }
+    return entry;
+  }
+  found_marker_ = true;
+  if (name.starts_with(kHousekeeping)) return std::nullopt;
+  if (!is_empty_file(entry, name)) return entry;
+  entry.name = name.substr(kMarkerPrefix.size());
+  entry.whiteout = true;
+  if (entry.name.empty() || entry.name == "." || entry.name == "..") {
+    return std::nullopt;
+  }
+  return entry;
+}
+
+}  // namespace
+
 template <typename Base>
 Result<void> HostReads<Base>::read_dir(
     const LayerNode& dir, const std::function<void(const DirEntry&)>& sink) {
   const HostNode& node = host(dir);
   TRY_ASSIGN(const sys::UniqueFd fd,
              open_quietly(node, O_RDONLY | O_DIRECTORY));
-  bool found_marker = false;
-  const auto emit = [&](std::string_view name, std::uint64_t ino,
-                        std::uint8_t type) {
-    DirEntry entry{.name = name, .ino = ino, .type = type};
-    std::optional<Attr> attr;
-    const auto stat = [&] {
-      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
-      if (auto found = sys::find_at(fd.get(), name.data())) attr = *found;
-      return attr.has_value();
-    };
-    if (type == DT_UNKNOWN) {
-      if (!stat()) return;
-      entry.type = type_of(attr->mode);
-    }
-    if (entry.type == DT_CHR) {
-      entry.whiteout = (attr || stat()) && is_whiteout_device(*attr);
-    }
-    if (options_.markers && name.starts_with(kMarkerPrefix)) {
-      found_marker = true;
-      if (name.starts_with(kHousekeeping)) return;
-      if (entry.type == DT_REG && (attr || stat()) && attr->size == 0) {
-        entry.name = name.substr(kMarkerPrefix.size());
-        entry.whiteout = true;
-        if (entry.name.empty() || entry.name == "." || entry.name == "..") {
-          return;
-        }
-      }
-    } else if (node.xattr_whiteouts && entry.type == DT_REG &&
-               (attr || stat()) && attr->size == 0) {
-      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): see DirSink
-      entry.whiteout = has_whiteout_xattr(fd.get(), name.data());
-    }
-    sink(entry);
-  };
-  TRY(sys::read_dir(fd.get(), emit));
-  if (!options_.changes && !found_marker) {
+  MarkerReader reader(options_, fd.get(), node.xattr_whiteouts);
+  TRY(sys::read_dir(fd.get(), [&](std::string_view name, std::uint64_t ino,
+                                  std::uint8_t type) {
+    if (const auto entry = reader.read(name, ino, type)) sink(*entry);
+  }));
+  if (!options_.changes && !reader.found_marker()) {
     const_cast<HostNode&>(node).no_markers = true;
   }
   return {};

@@ -26,6 +26,9 @@ namespace veneer::layer {
 inline constexpr std::string_view kMarkerPrefix = ".wh.";
 inline constexpr std::string_view kOpaqueMarker = ".wh..wh..opq";
 inline constexpr std::string_view kHousekeeping = ".wh..wh.";
+inline std::string marker_of(Name name) {
+  return std::string(kMarkerPrefix).append(name);
+}
 
 struct HostOptions {
   XattrNamespace xattrs = XattrNamespace::kNone;  ///< the process's own
@@ -86,9 +89,6 @@ class HostReads : public Base {
   HostTree tree_;
   sys::UniqueFd readable_;
   Child root_;
-
- private:
-  bool has_whiteout_xattr(int dir_fd, const char* name) const;
 };
 
 using HostLayer = HostReads<Layer>;

@@ -20,10 +20,6 @@ namespace {
 
 constexpr mode_t kMarkerMode = 0444;
 
-std::string marker_of(Name name) {
-  return std::string(kMarkerPrefix).append(name);
-}
-
 }  // namespace
 
 HostUpper::HostUpper(sys::UniqueFd root, sys::UniqueFd readable,
