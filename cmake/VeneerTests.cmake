@@ -82,6 +82,34 @@ veneer_test_folder(regression TIMEOUT 120)
 veneer_test_folder(differential TIMEOUT 3600 WHOLE)
 veneer_test_folder(stress TIMEOUT 1800 WHOLE)
 
+# The semantics of our mounts once more, another way: while the kernel forgets
+# names and pages all the time, and with a write-back cache, where errors and
+# refusals come later (docs/semantics.md, "Where ours differs", 9).
+function(veneer_semantics_again name setting without)
+  if(NOT TARGET semantics_test)
+    return()
+  endif()
+  add_test(NAME semantics_${name}
+    COMMAND semantics_test --gtest_brief=1
+            "--gtest_filter=*/veneer*:-${without}")
+  set_tests_properties(semantics_${name} PROPERTIES
+    TIMEOUT 900 ENVIRONMENT "${setting}")
+endfunction()
+veneer_semantics_again(forgetful VENEER_TEST_DROP_CACHES=1 "")
+string(JOIN ":" held_back
+  FsyncTest.CopiedUpDataIsOnDiskBeforeTheNameIs/*
+  FullDiskTest.CopyUpThatDoesNotFitLeavesTheOldContent/*
+  FullDiskTest.FailedCopyUpGivesItsRoomBack/*
+  FullDiskTest.WriteSaysSoAndWorksWhenThereIsRoomAgain/*
+  IoctlFlagsTest.ImmutableFileRefusesEveryChange/*
+  IoctlFlagsTest.ImmutableFileIsStillSoAfterRemount/*
+  IoctlFlagsTest.AppendOnlyFileOnlyGrows/*
+  IoctlFlagsApartTest.ImmutableWorksWithLayersOnDifferentDisks/*
+  LseekSparseTest.HolesOfAnUpperFileAreFound/*
+  LseekSparseTest.CopyUpKeepsTheHoles/*)
+veneer_semantics_again(writeback "VENEER_TEST_OPTIONS=--writeback on"
+  "${held_back}")
+
 # One module's unit tests, for quick turns while working on it.
 file(GLOB unit_folders CONFIGURE_DEPENDS LIST_DIRECTORIES true
   ${test_dir}/unit/*)

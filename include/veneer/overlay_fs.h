@@ -83,7 +83,7 @@ class OverlayFS {
  public:
   /// Nothing is checked or made before mount(). Relative paths are taken from
   /// the directory that is current now, or when the setter is called.
-  explicit OverlayFS(std::filesystem::path lower);
+  explicit OverlayFS(const std::filesystem::path& lower);
 
   /// Unmounts, and waits for it, if mounted; the changes are kept (Preserve).
   ~OverlayFS();

@@ -174,7 +174,7 @@ Result<Outcome> run_inside(const Arguments& arguments) {
                     session::reason_of(end.error().code()))));
     outcome.status = end.error().code() == ENOENT ? 127 : 126;
   }
-  const auto unmounted = overlay->unmount();
+  auto unmounted = overlay->unmount();
   if (!unmounted && unmounted.error().code() == EBUSY) {
     return session::sentence(
         EBUSY, fmt::format("what {} started still runs in the overlay and is "

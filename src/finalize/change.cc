@@ -17,9 +17,7 @@ bool walk_less(std::string_view a, std::string_view b) {
   const auto rank = [](char c) {
     return c == '/' ? 0 : static_cast<int>(static_cast<unsigned char>(c));
   };
-  return std::lexicographical_compare(
-      a.begin(), a.end(), b.begin(), b.end(),
-      [&](char x, char y) { return rank(x) < rank(y); });
+  return std::ranges::lexicographical_compare(a, b, {}, rank, rank);
 }
 
 Summary summarize(const Changes& changes) {

@@ -57,7 +57,8 @@ class Cloner {
 
 Result<void> Cloner::tick() {
   constexpr std::uint64_t kEvery = 256;
-  if (++seen_ % kEvery == 0 && progress_ && !progress_(seen_)) {
+  ++seen_;
+  if (seen_ % kEvery == 0 && progress_ && !progress_(seen_)) {
     return Error(ECANCELED, "copy");
   }
   return {};
@@ -93,8 +94,7 @@ Result<void> Cloner::take(Pair dirs, const std::string& name,
   TRY_ASSIGN(const Attr attr, sys::stat_at(dirs.from, name.c_str()));
   if (S_ISDIR(attr.mode)) return take_dir(dirs, name, path);
   if (!copied_.contains(attr.ino)) {
-    const auto linked =
-        sys::link_at(dirs.from, name.c_str(), dirs.to, name.c_str());
+    auto linked = sys::link_at(dirs.from, name.c_str(), dirs.to, name.c_str());
     if (linked) {
       ++report.linked;
       return {};

@@ -84,7 +84,7 @@ Result<void> try_exchange(const std::string& base, int twin) {
   for (const char* const name : {"a", "b"}) {
     TRY(sys::make_dir_at(twin, name, 0700));
   }
-  const auto swapped = sys::rename_at(twin, "a", twin, "b", RENAME_EXCHANGE);
+  auto swapped = sys::rename_at(twin, "a", twin, "b", RENAME_EXCHANGE);
   for (const char* const name : {"a", "b"}) {
     TRY(sys::remove_dir_at(twin, name));
   }

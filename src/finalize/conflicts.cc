@@ -23,6 +23,7 @@ bool is_new(const Attr& attr, std::int64_t began) {
 }
 
 // The first object in `dir` modified after `began`, as a path; or "".
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the base is.
 Result<std::string> modified_below(Trees& trees, const BaseTree::Object& dir,
                                    const std::string& path) {
   TRY_ASSIGN(const auto entries, trees.base->list(dir));
@@ -30,7 +31,7 @@ Result<std::string> modified_below(Trees& trees, const BaseTree::Object& dir,
     TRY_ASSIGN(const BaseTree::Object child,
                trees.base->lookup(dir, entry.name));
     if (!child) continue;
-    const std::string where = joined(path, entry.name);
+    std::string where = joined(path, entry.name);
     if (is_new(child.attr(), trees.directories.began)) return where;
     if (!S_ISDIR(child.attr().mode)) continue;
     TRY_ASSIGN(std::string found, modified_below(trees, child, where));

@@ -12,7 +12,7 @@ namespace veneer::finalize {
 
 namespace {
 
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kPiece = std::size_t{256} << 10;
 
 using Sink = std::function<Result<void>(std::span<const std::byte>)>;
 

@@ -3,6 +3,7 @@
 #include "finalize/myers.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace veneer::finalize {
@@ -34,9 +35,19 @@ class Myers {
   struct Point {
     Index a, b;
   };
+  // The diagonals that a search has got to.
+  struct Range {
+    Index low, high;
+    bool holds(Index d) const { return low <= d && d <= high; }
+  };
   Point split(const Box& box);
-  Point best_so_far(const Box& box, Index low, Index high, Index back_low,
-                    Index back_high);
+  void widen(Range& range, const Box& box, std::vector<Index>& reached,
+             Index worst);
+  std::optional<Point> go_on(const Box& box, const Range& range,
+                             const Range& others);
+  std::optional<Point> go_back(const Box& box, const Range& range,
+                               const Range& others);
+  Point best_so_far(const Box& box, const Range& range, const Range& back);
   Index& forward(Index diagonal) { return at(forward_, diagonal); }
   Index& backward(Index diagonal) { return at(backward_, diagonal); }
   Index& at(std::vector<Index>& v, Index diagonal) const {
@@ -85,74 +96,82 @@ Uncommon Myers::run() {
   return std::move(uncommon_);
 }
 
+// One more edit: the range grows by one on each side, or shrinks at an edge.
+void Myers::widen(Range& range, const Box& box, std::vector<Index>& reached,
+                  Index worst) {
+  if (range.low > box.a - box.b_end) {
+    --range.low;
+    at(reached, range.low - 1) = worst;
+  } else {
+    ++range.low;
+  }
+  if (range.high < box.a_end - box.b) {
+    ++range.high;
+    at(reached, range.high + 1) = worst;
+  } else {
+    --range.high;
+  }
+}
+
+// One edit further from the start. The point where it meets the search from the
+// end, if it can meet it after this many edits: on one of `others`.
+std::optional<Myers::Point> Myers::go_on(const Box& box, const Range& range,
+                                         const Range& others) {
+  for (Index d = range.high; d >= range.low; d -= 2) {
+    const Index left = forward(d - 1);
+    const Index right = forward(d + 1);
+    Index i = left < right ? right : left + 1;
+    Index j = i - d;
+    while (i < box.a_end && j < box.b_end && same(i, j)) ++i, ++j;
+    forward(d) = i;
+    if (others.holds(d) && backward(d) <= i) return Point{i, j};
+  }
+  return std::nullopt;
+}
+
+std::optional<Myers::Point> Myers::go_back(const Box& box, const Range& range,
+                                           const Range& others) {
+  for (Index d = range.high; d >= range.low; d -= 2) {
+    const Index left = backward(d - 1);
+    const Index right = backward(d + 1);
+    Index i = left < right ? left : right - 1;
+    Index j = i - d;
+    while (i > box.a && j > box.b && same(i - 1, j - 1)) --i, --j;
+    backward(d) = i;
+    if (others.holds(d) && i <= forward(d)) return Point{i, j};
+  }
+  return std::nullopt;
+}
+
 // A point on a shortest path through `box`, whose corners do not match; it is
 // not one of the corners.
 Myers::Point Myers::split(const Box& box) {
   constexpr Index kUnset = -1;
-  const Index lowest = box.a - box.b_end;
-  const Index highest = box.a_end - box.b;
+  constexpr Range kNone{.low = 1, .high = 0};
   const Index start = box.a - box.b;
   const Index goal = box.a_end - box.b_end;
   const bool odd = ((start - goal) & 1) != 0;
   const Index beyond = box.a_end + box.b_end + 1;  // worse than any, backwards
 
-  Index low = start, high = start, back_low = goal, back_high = goal;
+  Range range{.low = start, .high = start};
+  Range back{.low = goal, .high = goal};
   forward(start) = box.a;
   backward(goal) = box.a_end;
   for (Index cost = 1;; ++cost) {
-    // The range of diagonals grows by one on each side, or shrinks at an edge.
-    if (low > lowest) {
-      forward(--low - 1) = kUnset;
-    } else {
-      ++low;
-    }
-    if (high < highest) {
-      forward(++high + 1) = kUnset;
-    } else {
-      --high;
-    }
-    for (Index d = high; d >= low; d -= 2) {
-      const Index left = forward(d - 1);
-      const Index right = forward(d + 1);
-      Index i = left < right ? right : left + 1;
-      Index j = i - d;
-      while (i < box.a_end && j < box.b_end && same(i, j)) ++i, ++j;
-      forward(d) = i;
-      if (odd && back_low <= d && d <= back_high && backward(d) <= i) {
-        return {i, j};
-      }
-    }
-    if (back_low > lowest) {
-      backward(--back_low - 1) = beyond;
-    } else {
-      ++back_low;
-    }
-    if (back_high < highest) {
-      backward(++back_high + 1) = beyond;
-    } else {
-      --back_high;
-    }
-    for (Index d = back_high; d >= back_low; d -= 2) {
-      const Index left = backward(d - 1);
-      const Index right = backward(d + 1);
-      Index i = left < right ? left : right - 1;
-      Index j = i - d;
-      while (i > box.a && j > box.b && same(i - 1, j - 1)) --i, --j;
-      backward(d) = i;
-      if (!odd && low <= d && d <= high && i <= forward(d)) return {i, j};
-    }
-    if (cost >= kTooExpensive) {
-      return best_so_far(box, low, high, back_low, back_high);
-    }
+    widen(range, box, forward_, kUnset);
+    if (const auto met = go_on(box, range, odd ? back : kNone)) return *met;
+    widen(back, box, backward_, beyond);
+    if (const auto met = go_back(box, back, odd ? kNone : range)) return *met;
+    if (cost >= kTooExpensive) return best_so_far(box, range, back);
   }
 }
 
 // Where the search has come furthest, from whichever side.
-Myers::Point Myers::best_so_far(const Box& box, Index low, Index high,
-                                Index back_low, Index back_high) {
+Myers::Point Myers::best_so_far(const Box& box, const Range& range,
+                                const Range& back) {
   Index best = -1;
   Point from_start{box.a, box.b};
-  for (Index d = high; d >= low; d -= 2) {
+  for (Index d = range.high; d >= range.low; d -= 2) {
     Index i = std::min(forward(d), box.a_end);
     if (i - d > box.b_end) i = box.b_end + d;
     if (i + (i - d) <= best) continue;
@@ -161,7 +180,7 @@ Myers::Point Myers::best_so_far(const Box& box, Index low, Index high,
   }
   Index back_best = box.a_end + box.b_end + 1;
   Point from_end{box.a_end, box.b_end};
-  for (Index d = back_high; d >= back_low; d -= 2) {
+  for (Index d = back.high; d >= back.low; d -= 2) {
     Index i = std::max(backward(d), box.a);
     if (i - d < box.b) i = box.b + d;
     if (i + (i - d) >= back_best) continue;

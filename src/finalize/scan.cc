@@ -47,7 +47,7 @@ class Scanner {
   void leave();
   Result<void> see(const Dir& dir, const std::string& name);
   Result<void> see_deleted(const Dir& dir, const std::string& name);
-  Result<void> see_dir(Change change, Child child, BaseTree::Object same,
+  Result<void> see_dir(Change change, const Child& child, BaseTree::Object same,
                        BaseTree::Object source, const std::string& source_path);
   Result<void> see_file(Change change, const Child& child,
                         const BaseTree::Object& same,
@@ -162,7 +162,7 @@ Result<void> Scanner::see(const Dir& dir, const std::string& name) {
     }
   }
   if (S_ISDIR(child->attr.mode)) {
-    return see_dir(std::move(change), *std::move(child), std::move(same),
+    return see_dir(std::move(change), *child, std::move(same),
                    std::move(source), source_path);
   }
   change.base_path = change.covered_path;
@@ -170,8 +170,8 @@ Result<void> Scanner::see(const Dir& dir, const std::string& name) {
   return see_file(std::move(change), *child, same, source_path);
 }
 
-Result<void> Scanner::see_dir(Change change, Child child, BaseTree::Object same,
-                              BaseTree::Object source,
+Result<void> Scanner::see_dir(Change change, const Child& child,
+                              BaseTree::Object same, BaseTree::Object source,
                               const std::string& source_path) {
   Dir dir{
       .path = change.path, .upper_path = change.upper_path, .node = child.node};

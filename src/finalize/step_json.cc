@@ -169,7 +169,7 @@ bool may_be_done(const Step& step) {
 }  // namespace
 
 void append_step(std::string& out, const Step& step) {
-  out += "{\"do\":\"";
+  out += R"({"do":")";
   out += kKinds[static_cast<std::size_t>(step.kind)];
   out.push_back('"');
   append(out, "path", step.path);

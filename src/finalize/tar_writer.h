@@ -34,7 +34,7 @@ class TarWriter {
   Digest256 digest() { return sha256_.finish(); }
 
  private:
-  static constexpr std::size_t kBuffer = 256 * 1024;
+  static constexpr std::size_t kBuffer = std::size_t{256} << 10;
 
   Result<void> put(std::span<const std::byte> bytes);
   Result<void> flush();

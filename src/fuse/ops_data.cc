@@ -63,12 +63,15 @@ void Dispatcher::read(Reply& reply, std::uint64_t id, std::size_t size,
 
 void Dispatcher::write(Reply& reply, std::uint64_t id, const char* data,
                        std::size_t size, off_t offset, fuse_file_info* info) {
-  reply.written(
-      filesystem_.write(as_writer(reply.caller(), *info), node(id),
-                        static_cast<std::uint64_t>(offset),
-                        {reinterpret_cast<const std::byte*>(data), size},
-                        info->writepage != 0 ? overlay::WriteKind::kWriteback
-                                             : overlay::WriteKind::kCall));
+  auto kind = overlay::WriteKind::kCall;
+  if (info->writepage != 0) {
+    kind = context_.cache.uses_writeback() ? overlay::WriteKind::kHeldBack
+                                           : overlay::WriteKind::kMapping;
+  }
+  reply.written(filesystem_.write(
+      as_writer(reply.caller(), *info), node(id),
+      static_cast<std::uint64_t>(offset),
+      {reinterpret_cast<const std::byte*>(data), size}, kind));
 }
 
 void Dispatcher::fsync(Reply& reply, std::uint64_t id, int data_only,

@@ -153,10 +153,11 @@ class Core {
   /// The file, ready to be written to: copied up, set-id bits cleared.
   Result<FileData> own_data(const Caller& caller, Node& node);
   Result<void> kill_set_ids(const Caller& caller, Node& node);
-  /// Writes what a mapping has changed; capabilities stay.
+  /// Writes what the kernel held; capabilities stay.
   Result<std::size_t> write_back(Node& node, const FileData& data,
                                  std::uint64_t offset,
-                                 std::span<const std::byte> bytes);
+                                 std::span<const std::byte> bytes,
+                                 WriteKind kind);
   Result<FileData> data_for_read(Node& node);
   Result<FileData> data_for_write(Node& node);
 

@@ -6,6 +6,8 @@
 // writing and writing nothing copies nothing. Rights were checked when the
 // caller opened the file, so none are checked again.
 
+#include <sys/stat.h>
+
 #include "overlay/core.h"
 #include "overlay/filesystem.h"
 #include "sys/copy_data.h"
@@ -41,18 +43,35 @@ Result<void> Core::kill_set_ids(const Caller& caller, Node& node) {
   return {};
 }
 
-// Data of a mapping, whenever the kernel gets round to it. Who put them there
-// took no capability away, on no file system, yet that of the upper takes one
-// at each write. copy_mu keeps those from coming back that were removed.
+// Pages, whenever the kernel gets round to them. Who changed them took no
+// capability away, on no file system, yet that of the upper takes one at each
+// write. copy_mu keeps those from coming back that were removed.
 Result<std::size_t> Core::write_back(Node& node, const FileData& data,
                                      std::uint64_t offset,
-                                     std::span<const std::byte> bytes) {
+                                     std::span<const std::byte> bytes,
+                                     WriteKind kind) {
   const MutexLock lock(node.copy_mu);
-  TRY_ASSIGN(const auto kept, sys::get_xattr_fd(data.fd, kCapability));
+  std::optional<std::string> capability;
+  if (!node.has(kNoXattrsFlag)) {
+    TRY_ASSIGN(capability, sys::get_xattr_fd(data.fd, kCapability));
+  }
+  std::optional<timespec> mtime;
+  if (kind == WriteKind::kHeldBack) {
+    TRY_ASSIGN(const Attr attr, sys::stat_fd(data.fd));
+    mtime = attr.mtime;
+  }
   TRY_ASSIGN(const std::size_t written,
              sys::pwrite_some(data.fd, bytes.data(), bytes.size(), offset));
   // Without the right to give it, it is lost, which is the safe side.
-  if (kept) ignore_error(sys::set_xattr_fd(data.fd, kCapability, *kept));
+  if (capability) {
+    ignore_error(sys::set_xattr_fd(data.fd, kCapability, *capability));
+  }
+  // The kernel tells a new time by itself, or has told it when the file was
+  // made in the same tick.
+  if (mtime) {
+    const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, *mtime};
+    ignore_error(sys::utimens_fd(data.fd, times));
+  }
   return written;
 }
 
@@ -93,8 +112,9 @@ Result<std::size_t> Filesystem::write(const Caller& caller, NodeId id,
     if (offset < attr.size) return Error(EPERM, "write");
   }
   core_->stats.bytes_written.fetch_add(bytes.size(), std::memory_order_relaxed);
-  if (kind == WriteKind::kWriteback && !node->has(kNoXattrsFlag)) {
-    return core_->write_back(*node, data, offset, bytes);
+  if (kind == WriteKind::kHeldBack ||
+      (kind == WriteKind::kMapping && !node->has(kNoXattrsFlag))) {
+    return core_->write_back(*node, data, offset, bytes, kind);
   }
   return sys::pwrite_some(data.fd, bytes.data(), bytes.size(), offset);
 }

@@ -47,7 +47,11 @@ struct Entry {
 };
 
 /// Who writes: a caller, or the kernel, pages that somebody has changed.
-enum class WriteKind : std::uint8_t { kCall, kWriteback };
+enum class WriteKind : std::uint8_t {
+  kCall,
+  kMapping,   ///< the kernel's page cache, of what a mapping has changed
+  kHeldBack,  ///< the same of what write(2) has: the kernel keeps its time
+};
 
 enum class InodeMode { kLayer, kVirtual, kPersistent };
 enum class FsyncPolicy {

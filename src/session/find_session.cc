@@ -101,7 +101,7 @@ std::optional<sys::MountEntry> overlay_at(const std::string& name) {
   if (!mounted || !*mounted || (*mounted)->fs_type != "fuse.veneer") {
     return std::nullopt;
   }
-  return **std::move(mounted);
+  return *std::move(mounted);
 }
 
 Error without_upper(const std::string& name) {

@@ -29,7 +29,7 @@ namespace {
 using finalize::Recovered;
 
 // Keeps the form of an upper without xattrs; hidden wherever `.wh.` is.
-constexpr std::string_view kFormMarker = ".wh..wh.veneer";
+constexpr const char* kFormMarker = ".wh..wh.veneer";
 
 // --- Whether it can be done ---
 
@@ -124,7 +124,7 @@ Result<void> empty_upper(const FoundSession& session, const SessionLock& lock,
 // Requires a spent upper.
 Result<void> clear_upper(const Manifest& manifest, const SessionLock& lock) {
   if (!lock.upper) return {};
-  const auto gone = sys::unlink_at(lock.upper->get(), kFormMarker.data());
+  const auto gone = sys::unlink_at(lock.upper->get(), kFormMarker);
   if (!gone && gone.error().code() != ENOENT) return gone.error();
   if (!manifest.made_upper) return {};
   const auto removed = sys::remove_dir_at(AT_FDCWD, manifest.upper.c_str());

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <numeric>
 
 namespace veneer::session {
 namespace {
@@ -19,8 +18,9 @@ Error usage(std::string text) { return sentence(EINVAL, std::move(text)); }
 template <typename T>
 Result<void> parse_number(std::string_view text, T least, T most, T& out) {
   T value{};
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || rest != end || !(value >= least) ||
       !(value <= most)) {
     return usage(fmt::format("must be a number from {} to {}, not '{}'", least,
@@ -227,7 +227,7 @@ bool is_private_word(View word) {
 
 std::size_t edit_distance(View a, View b) {
   std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < row.size(); ++i) row[i] = i;
   for (std::size_t i = 0; i < a.size(); ++i) {
     std::size_t diagonal = row[0];
     row[0] = i + 1;

@@ -196,7 +196,7 @@ class OverlayFS::Impl {
   std::unique_ptr<session::OverlaySession> session_;
 };
 
-OverlayFS::OverlayFS(std::filesystem::path lower)
+OverlayFS::OverlayFS(const std::filesystem::path& lower)
     : impl_(std::make_unique<Impl>(lower)) {}
 OverlayFS::~OverlayFS() = default;
 OverlayFS::OverlayFS(OverlayFS&&) noexcept = default;

@@ -147,6 +147,7 @@ Result<void> refuse_overlap(const KnownDir& a, const KnownDir& b) {
 // are compared by sorted paths and identities.
 Result<void> refuse_overlapping_lowers(const std::vector<KnownDir>& lowers) {
   std::vector<const KnownDir*> sorted;
+  sorted.reserve(lowers.size());
   for (const KnownDir& lower : lowers) sorted.push_back(&lower);
   std::ranges::sort(sorted, {}, [](const KnownDir* dir) {
     return std::pair(dir->identity.dev, dir->identity.ino);
@@ -287,15 +288,14 @@ void make_absolute(Config& config) {
 }
 
 Result<std::string> resolve_mount_point(const std::string& path) {
-  const std::string absolute = to_absolute(path);
+  std::string absolute = to_absolute(path);
   if (absolute == "/") return absolute;
   std::error_code error;
   const fs::path parent = fs::canonical(parent_of(absolute), error);
   if (error) {
     return Error(error.value(), "realpath", absolute);
   }
-  const std::string resolved =
-      (parent / fs::path(absolute).filename()).string();
+  std::string resolved = (parent / fs::path(absolute).filename()).string();
   TRY_ASSIGN(const std::optional<sys::MountEntry> mounted,
              sys::find_mount(resolved));
   if (mounted) return resolved;
