@@ -84,7 +84,7 @@ veneer_test_folder(stress TIMEOUT 1800 WHOLE)
 
 # The semantics of our mounts once more, another way: while the kernel forgets
 # names and pages all the time, and with a write-back cache, where errors and
-# refusals come later (docs/semantics.md, "Where ours differs", 9).
+# refusals come later (docs/semantics.md, departure 9).
 function(veneer_semantics_again name setting without)
   if(NOT TARGET semantics_test)
     return()
