@@ -120,11 +120,10 @@ struct BuildOptions {
 /// as implicit: stacked over a directory they take that one's attributes.
 ///
 /// Each method fails with
-///   EINVAL        ".." in a path, or NUL
-///   ENAMETOOLONG  a component of more than 255 bytes
-///   EILSEQ        the name is not UTF-8, if options.as_original
-///   ENOTDIR       something that is no directory is in the way
-///   EFBIG         the tables reach 4 GiB
+///   EINVAL   ".." in a path, NUL, a component of more than 255 bytes
+///   EILSEQ   the name is not UTF-8, if options.as_original
+///   ENOTDIR  something that is no directory is in the way
+///   EFBIG    the tables reach 4 GiB
 /// about the path, or with an error of the disk. The call has then done
 /// nothing, or has left parents; building may go on.
 ///
@@ -151,7 +150,7 @@ class BottomLayerBuilder {
 
   /// `target` is any 1 to 4095 bytes without NUL. Without `mtime` it has the
   /// default time.
-  /// Fails  EINVAL, ENAMETOOLONG  about such a target
+  /// Fails  EINVAL  it is another sort of target
   Result<FileId> add_symlink(std::string_view path, std::string_view target,
                              std::optional<std::int64_t> mtime = {});
 

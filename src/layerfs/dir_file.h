@@ -54,9 +54,13 @@ class DirFile : public RefCounted {
     void descend(std::uint64_t at);
 
     const DirFile& dir_;
-    std::uint64_t path_[kMostHeight + 1];
+    std::uint64_t path_[kMostHeight];
     std::size_t depth_ = 0;
   };
+
+  /// The offset of an entry whose height is not that of a balanced tree: what
+  /// makes searches slow, not wrong.
+  std::optional<std::uint64_t> find_imbalance() const;
 
   std::size_t size() const { return count_; }
   /// Memory it takes.

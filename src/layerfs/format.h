@@ -21,6 +21,7 @@
 
 #include "base/digest.h"
 #include "layerfs/big_endian.h"
+#include "layerfs/entry_path.h"
 #include "veneer/layerfs.h"
 #include "veneer/result.h"
 
@@ -47,8 +48,6 @@ inline constexpr std::size_t kWhiteoutItem = 40;
 inline constexpr std::uint32_t kRootOffset = 1;
 inline constexpr std::uint64_t kLongestItem = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t kMostTableBytes = 0xffffffff;
-inline constexpr std::size_t kLongestName = 255;
-inline constexpr std::size_t kLongestTarget = 4095;
 /// An AVL tree as high as this has more nodes than a file can hold.
 inline constexpr std::uint32_t kMostHeight = 64;
 
@@ -153,7 +152,6 @@ Result<Super> decode_super(std::span<const std::byte> bytes);
 /// May be looked up, listed and mounted: 1 to 255 bytes, no '/', no NUL, not
 /// "." or "..".
 bool is_valid_name(std::string_view name);
-bool is_utf8(std::string_view text);
 
 /// What stat(2) has for the type of `kind`, and readdir(3).
 std::uint32_t type_bits(Kind kind);

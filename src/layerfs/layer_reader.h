@@ -76,7 +76,7 @@ class LayerReader {
   void set_directory_bytes(std::size_t bytes);
 
  private:
-  LayerReader(std::vector<std::unique_ptr<OneLayer>> layers, BlobDir blobs)
+  LayerReader(std::vector<std::unique_ptr<OneLayer>> layers, std::string blobs)
       : layers_(std::move(layers)), blobs_(std::move(blobs)) {}
   Result<OneLayer*> owner(FileId id) const;
 
