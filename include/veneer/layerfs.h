@@ -109,7 +109,8 @@ struct BuildOptions {
   bool follow_symlinks = false;
   /// The very bytes Maelstrom writes, slips included: symbolic links are
   /// entered as regular files, and have size 0 and the default time; implicit
-  /// directories have 0777; names are UTF-8.
+  /// directories have 0777, and impose it on what they are stacked on; names
+  /// are UTF-8.
   bool as_original = false;
 };
 
@@ -265,8 +266,8 @@ struct ViewOptions {
   /// The owner of everything; the format keeps none. By default the process.
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
-  /// Memory for directories in use, over which they are read again.
-  std::size_t directory_bytes = std::size_t{64} << 20;
+  /// Memory for directories; beyond it they are read again when needed.
+  std::size_t directory_bytes = std::size_t{128} << 20;
 };
 
 struct VerifyOptions {
@@ -304,7 +305,9 @@ class LayerFs {
 
   /// The layer as a part of an overlay. Whiteouts and opaque directories of a
   /// bottom layer count there, so layers can be stacked at mount time as well.
-  std::unique_ptr<Layer> as_layer(const ViewOptions& options = {}) const;
+  /// Fails  EIO  its root is damaged
+  Result<std::unique_ptr<Layer>> as_layer(
+      const ViewOptions& options = {}) const;
 
   /// Calls `sink` for each range of a blob that a file of the tree has.
   /// Fails  with what `sink` fails, EIO
@@ -321,8 +324,7 @@ class LayerFs {
   const std::shared_ptr<LayerReader>& reader() const { return reader_; }
 
  private:
-  explicit LayerFs(std::shared_ptr<LayerReader> reader)
-      : reader_(std::move(reader)) {}
+  explicit LayerFs(std::shared_ptr<LayerReader> reader);
   std::shared_ptr<LayerReader> reader_;
 };
 

@@ -407,7 +407,7 @@ Result<void> BottomLayerBuilder::Impl::write_dirs(VeneerContents& contents) {
     record.digest = blake3(bytes);
     TRY(dir_.write_file(dir_file_name(dir.offset).c_str(), bytes));
     contents.dirs.push_back(record);
-    if (dir.implicit && dir.offset != kRootOffset) {
+    if (dir.implicit && dir.offset != kRootOffset && !options_.as_original) {
       contents.implicit.push_back(dir.offset);
     }
   }
@@ -426,7 +426,7 @@ Result<void> BottomLayerBuilder::Impl::finish() {
   VeneerHeader& header = contents.header;
   header.right_kinds = !options_.as_original;
   header.root_opaque = root_opaque_;
-  header.root_implicit = plan_.dir(kRootDir).implicit;
+  header.root_implicit = plan_.dir(kRootDir).implicit && !options_.as_original;
   header.super = blake3(encode_super({}));
   header.file_table_size = file_table_.size();
   header.attributes_size = attributes_.size();

@@ -43,6 +43,9 @@ Result<void> DirFile::check_items(std::uint32_t layer) {
         return bad_at(at, fmt::format("an inode of layer {}, above layer {}",
                                       target.id.layer, layer));
       }
+      if (target.id.offset == kRootOffset) {
+        return bad_at(at, "an entry that is a root");
+      }
       if (target.kind == Kind::kDirectory) ++subdirs_;
     }
     at += dir_item_size(item->name.size(), target.whiteout);

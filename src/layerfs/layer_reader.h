@@ -33,7 +33,6 @@ class LayerReader {
                                                    const std::string& blobs);
 
   const std::string& path() const { return layers_.back()->path(); }
-  const std::string& blobs_path() const { return blobs_.path(); }
   std::uint32_t layer_id() const {
     return static_cast<std::uint32_t>(layers_.size() - 1);
   }
