@@ -2,7 +2,7 @@
 
 #include "layerfs/tar_source.h"
 
-#include <absl/container/flat_hash_set.h>
+#include <absl/container/flat_hash_map.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
 #include <locale.h>
@@ -100,6 +100,7 @@ class TarReader {
   Result<void> see_link(const Member& member, std::string_view target);
   Result<void> see_file(const Member& member);
   Result<void> see_special(const Member& member);
+  Result<void> hide(const Member& member, bool is_special);
   Result<EntryData> file_data(const Member& member, std::uint64_t size);
   Result<EntryData> copy_content(const Member& member, std::uint64_t size);
   Result<void> emit(const Member& member, EntryData data,
@@ -119,8 +120,9 @@ class TarReader {
   // Where the next header must be, if the data of the last member are where we
   // said they are.
   std::optional<std::uint64_t> expected_;
-  // Paths that a device, a fifo or a whiteout has now.
-  absl::flat_hash_set<std::string> hidden_;
+  // Paths that have whiteouts now, and whether in the place of a device or
+  // fifo.
+  absl::flat_hash_map<std::string, bool> hidden_;
   TarReport report_;
 };
 
@@ -247,7 +249,8 @@ Result<void> TarReader::see_link(const Member& member,
   }
   if (*path == member.path) return {};
   // One more name of a device is hidden as the first one was.
-  if (hidden_.contains(*path)) return see_special(member);
+  const auto hidden = hidden_.find(*path);
+  if (hidden != hidden_.end()) return hide(member, hidden->second);
   return emit(member, HardLinkEntry{*std::move(path)});
 }
 
@@ -255,18 +258,22 @@ Result<void> TarReader::see_special(const Member& member) {
   const bool is_whiteout = archive_entry_filetype(member.entry) == AE_IFCHR &&
                            archive_entry_rdevmajor(member.entry) == 0 &&
                            archive_entry_rdevminor(member.entry) == 0;
-  if (!is_whiteout) {
-    if (options_.specials == Specials::kRefuse) {
-      return bad(member, EOPNOTSUPP,
-                 "a device or fifo, which a layer cannot hold");
-    }
-    if (report_.specials++ == 0) report_.first_special = member.path;
+  if (!is_whiteout && options_.specials == Specials::kRefuse) {
+    return bad(member, EOPNOTSUPP,
+               "a device or fifo, which a layer cannot hold");
   }
+  return hide(member, !is_whiteout);
+}
+
+Result<void> TarReader::hide(const Member& member, bool is_special) {
   if (member.path.empty()) {
     return bad(member, EINVAL, "the root is no directory");
   }
+  if (is_special && report_.specials++ == 0) {
+    report_.first_special = member.path;
+  }
   TRY(emit(member, WhiteoutEntry()));
-  hidden_.insert(member.path);
+  hidden_.insert_or_assign(member.path, is_special);
   return {};
 }
 
@@ -341,6 +348,7 @@ Result<EntryData> TarReader::copy_content(const Member& member,
 Result<void> TarReader::emit(const Member& member, EntryData data,
                              std::uint64_t size) {
   ++report_.entries;
+  if (!hidden_.empty()) hidden_.erase(member.path);
   return sink_(Entry{.path = member.path,
                      .size = size,
                      .mode = static_cast<std::uint32_t>(
