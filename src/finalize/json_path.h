@@ -13,9 +13,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace veneer::finalize {
 
-bool is_utf8(std::string_view bytes);
+using veneer::is_utf8;
 
 nlohmann::json path_to_json(const std::string& path);
 /// nullopt: `value` is neither form.
