@@ -143,6 +143,10 @@ Result<UniqueFd> open_dir(const std::string& path) {
   return open_path(path, O_PATH | O_DIRECTORY);
 }
 
+Result<UniqueFd> open_file(const std::string& path) {
+  return open_path(path, O_RDONLY | O_NONBLOCK);
+}
+
 Result<UniqueFd> open_setting(const std::string& path, int flags) {
   return open_path(path, flags);
 }

@@ -2,11 +2,11 @@
 //
 // Opening files without ever leaving the tree one was given.
 //
-// Only open_dir() takes a path of the user's and follows links, since the user
-// may point wherever they like; open_setting() takes one of the kernel's. All
-// else starts at a descriptor and follows no symbolic link: a layer is not
-// trusted, and its links mean something only in the merged tree. Every
-// descriptor is close-on-exec.
+// Only open_dir() and open_file() take a path of the user's and follow links,
+// since the user may point wherever they like; open_setting() takes one of the
+// kernel's. All else starts at a descriptor and follows no symbolic link: a
+// layer is not trusted, and its links mean something only in the merged tree.
+// Every descriptor is close-on-exec.
 
 #pragma once
 
@@ -24,6 +24,10 @@ namespace veneer::sys {
 /// not for listing or syncing (see reopen).
 /// Fails  ENOENT, ENOTDIR, EACCES, ELOOP, about `path`
 Result<UniqueFd> open_dir(const std::string& path);
+
+/// The file at `path`, for reading; does not wait for the other end of a FIFO.
+/// Fails  ENOENT, EACCES, ELOOP, about `path`
+Result<UniqueFd> open_file(const std::string& path);
 
 /// The kernel's file at `path` in /proc or /sys, whose way goes over links.
 /// Fails  ENOENT, EACCES, EROFS, about `path`
