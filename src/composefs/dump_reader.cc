@@ -8,6 +8,7 @@
 
 #include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -56,6 +57,12 @@ int hex_value(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+bool has_type(std::uint32_t mode) {
+  constexpr std::array<std::uint32_t, 7> kTypes = {
+      S_IFREG, S_IFDIR, S_IFLNK, S_IFBLK, S_IFCHR, S_IFSOCK, S_IFIFO};
+  return std::ranges::find(kTypes, mode & S_IFMT) != kTypes.end();
 }
 
 // Directories by parent and name, for lines that are not below the last one.
@@ -114,6 +121,7 @@ class DumpReader {
 
   Result<void> read_line(std::string_view line);
   Result<void> split(std::string_view line);
+  Result<void> end_line(std::size_t count);
   Result<void> unescape(std::string_view text, std::string& into);
   Result<std::string_view> text_of(Field field, std::string& kept);
   Result<std::string_view> optional_text(Field field, std::string& kept);
@@ -209,6 +217,7 @@ Result<void> DumpReader::read_line(std::string_view line) {
   } else {
     TRY_ASSIGN(attributes, read_attributes());
   }
+  if (!has_type(attributes.mode)) return wrong(kMode, "it has no type");
   TRY_ASSIGN(const auto place, locate(path));
   if (tree_->size() == 0 && (is_link || !S_ISDIR(attributes.mode))) {
     return wrong(kMode, "the root is no directory");
@@ -228,15 +237,23 @@ Result<void> DumpReader::split(std::string_view line) {
   has_rest_ = false;
   for (std::size_t i = 0; i < kFieldCount; ++i) {
     const std::size_t end = line.find(' ');
-    if (end == line.npos && i + 1 < kFieldCount) {
-      return wrong(fmt::format("{} is missing", kFieldNames[i + 1]));
-    }
     fields_[i] = line.substr(0, end);
-    if (end == line.npos) return {};
+    if (end == line.npos) return end_line(i + 1);
     line.remove_prefix(end + 1);
   }
   rest_ = line;
   has_rest_ = true;
+  return {};
+}
+
+// The line has `count` fields. Those behind MTIME may be left out, where not
+// having them makes sense.
+Result<void> DumpReader::end_line(std::size_t count) {
+  if (count <= kMtime || (options_.is_strict && count < kFieldCount)) {
+    return wrong(fmt::format("{} is missing", kFieldNames[count]));
+  }
+  std::fill(fields_.begin() + static_cast<std::ptrdiff_t>(count), fields_.end(),
+            "-");
   return {};
 }
 
