@@ -77,14 +77,25 @@ struct Marks {
   std::optional<Nlink> nlink;
 };
 
+/// Bytes of a regular file that lie in several places. Threads: thread-safe.
+class DataReader {
+ public:
+  virtual ~DataReader() = default;
+  /// Returns how many bytes were read, fewer than asked for only at the end.
+  virtual Result<std::size_t> read(std::uint64_t offset,
+                                   std::span<std::byte> into) const = 0;
+};
+
 /// Where the bytes of a regular file are. Either a descriptor (with an offset
-/// and a length within it) or bytes in memory, kept alive by `owner`.
+/// and a length within it), or bytes in memory, kept alive by `owner`, or a
+/// reader of them.
 struct FileData {
   int fd = -1;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length;  ///< none: to the end of `fd`
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<const DataReader> reader;  ///< if set, nothing else is
 };
 
 /// What a name leads to in one layer.

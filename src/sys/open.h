@@ -25,9 +25,11 @@ namespace veneer::sys {
 /// Fails  ENOENT, ENOTDIR, EACCES, ELOOP, about `path`
 Result<UniqueFd> open_dir(const std::string& path);
 
-/// The file at `path`.
+/// The file at `path`; by default to read it, without waiting for the other end
+/// of a FIFO.
 /// Fails  ENOENT, EACCES, ELOOP, about `path`
-Result<UniqueFd> open_file(const std::string& path, int flags);
+Result<UniqueFd> open_file(const std::string& path,
+                           int flags = O_RDONLY | O_NONBLOCK);
 
 /// The kernel's file at `path` in /proc or /sys, whose way goes over links.
 /// Fails  ENOENT, EACCES, EROFS, about `path`

@@ -24,4 +24,11 @@ Result<void> write_all(int fd, std::span<const std::byte> bytes) {
   return {};
 }
 
+Result<std::size_t> read_some(int fd, std::span<std::byte> room) {
+  const ssize_t n =
+      retry_interrupted([&] { return ::read(fd, room.data(), room.size()); });
+  if (n < 0) return last_error("read");
+  return static_cast<std::size_t>(n);
+}
+
 }  // namespace veneer::sys

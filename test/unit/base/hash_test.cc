@@ -31,5 +31,20 @@ TEST(Hash, NamesAreToldApart) {
   EXPECT_EQ(hashes.size(), 1000U);
 }
 
+// As EROFS has them: the seed is 0x25BBE08F plus the index of the prefix, and
+// the low five bits count.
+TEST(Hash, NameFilterBitsAreThoseOfErofs) {
+  const auto bit = [](std::uint32_t index, std::string_view suffix) {
+    return hash32(suffix, 0x25bbe08f + index) & 31;
+  };
+
+  EXPECT_EQ(bit(4, "overlay.opaque"), 20);
+  EXPECT_EQ(bit(4, "overlay.metacopy"), 31);
+  EXPECT_EQ(bit(4, "overlay.redirect"), 17);
+  EXPECT_EQ(bit(6, "selinux"), 11);
+  EXPECT_EQ(bit(2, ""), 30);
+  EXPECT_EQ(bit(1, "foo"), 12);
+}
+
 }  // namespace
 }  // namespace veneer
