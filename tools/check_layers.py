@@ -3,11 +3,11 @@
 """The layer rule, enforced.
 
     cli -> session -> {fuse, kernel, finalize} -> overlay
-        -> {layer/host, layerfs, composefs} -> sys -> base
+        -> stack -> {layer/host, layerfs, composefs} -> sys -> base
 
 A folder of src/ may include what stands to its right, never what stands to its
-left or beside it; overlay alone skips a step: it meets the three layers through
-veneer/layer.h. include/veneer is open to all and includes only itself and the
+left or beside it; overlay alone skips two steps: it meets the three layers, and
+whoever opens them, through veneer/layer.h. include/veneer is open to all and includes only itself and the
 standard library. Beyond includes:
 
   * a fuse header is included in src/fuse alone,
@@ -30,10 +30,13 @@ ALLOWED = {
     "base": (),
     "sys": ("base",),
     **{layer: ("sys", "base") for layer in _LAYERS},
+    "stack": (*_LAYERS, "sys", "base"),
     "overlay": ("sys", "base"),
-    **{service: ("overlay", *_LAYERS, "sys", "base") for service in _SERVICES},
-    "session": (*_SERVICES, "overlay", *_LAYERS, "sys", "base"),
-    "cli": ("session", *_SERVICES, "overlay", *_LAYERS, "sys", "base"),
+    **{service: ("overlay", "stack", *_LAYERS, "sys", "base")
+       for service in _SERVICES},
+    "session": (*_SERVICES, "overlay", "stack", *_LAYERS, "sys", "base"),
+    "cli": ("session", *_SERVICES, "overlay", "stack", *_LAYERS, "sys",
+            "base"),
 }
 
 # Headers that serve for nothing but system calls.

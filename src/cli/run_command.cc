@@ -123,12 +123,15 @@ std::string directory_inside(const std::string& mount_point,
   return is_inside ? (fs::path(mount_point) / relative).string() : mount_point;
 }
 
+std::string base_of(const session::Config& config) {
+  return session::to_absolute(stack::parse_lower(config.lowers.front()).path);
+}
+
 // Changes of an earlier day are not to be finished together with those of this
 // run, unless the user names them.
 Result<void> choose_upper(session::Config& config) {
   if (!config.upper.empty()) return {};
-  const std::string upper =
-      session::to_absolute(config.lowers.front()) + ".upper";
+  const std::string upper = base_of(config) + ".upper";
   const auto there = sys::find_at(AT_FDCWD, upper.c_str());
   if (there && !*there) return {};
   return session::sentence(
@@ -149,7 +152,7 @@ Result<Outcome> run_inside(const Arguments& arguments) {
   session::Config config = arguments.config;
   TRY(choose_upper(config));
   TRY_ASSIGN(const Shelter shelter, Shelter::make());
-  const fs::path base(session::to_absolute(config.lowers.front()));
+  const fs::path base(base_of(config));
   config.make_missing = true;
   config.mount_point =
       shelter.path() + "/" +
@@ -280,7 +283,17 @@ void add_run(CLI::App& app, Action& action) {
   command
       ->add_option("--lower", arguments->config.lowers,
                    "The base; several make a stack, the first on top. "
-                   "Default: the current directory.")
+                   "Also layerfs:DIR and composefs:IMAGE. Default: the current "
+                   "directory.")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--blobs", arguments->config.stores.blobs,
+                   "Where layerfs: layers have the content of their files.")
+      ->type_name("DIR");
+  command
+      ->add_option("--objects", arguments->config.stores.objects,
+                   "Where composefs: images have the content of their files.")
       ->type_name("DIR")
       ->allow_extra_args(false);
   command

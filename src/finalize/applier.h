@@ -72,9 +72,9 @@ class Applier {
   Result<bool> move(const Step& step, const UpperObject& from);
   Result<void> copy(const Step& step, const UpperObject& from);
   Result<void> build(const std::string& name, const Step& step,
-                     const UpperObject& from, int data);
+                     const UpperObject& from, const FileData& data);
   Result<void> build_regular(const std::string& name, const Step& step,
-                             const UpperObject& from, int data);
+                             const UpperObject& from, const FileData& data);
   Result<void> strip(const Step& step, const UpperObject& from,
                      const std::vector<std::string>& names);
   Result<FileData> open_data(const std::string& path) const;

@@ -63,7 +63,7 @@ struct Site {
   /// Where the bytes of kStage steps are, by their base path. Without it they
   /// are looked for in the base directory and the layers below.
   std::function<Result<FileData>(const std::string&)> open_data = {};
-  /// The layers below the base directory, topmost first.
+  /// The layers below the base directory, topmost first; -1: no directory.
   std::vector<int> below = {};
   /// How whiteouts, opaque and redirect are said in the base directory; used
   /// only if it lies over other layers. kNone: by `.wh.` names.

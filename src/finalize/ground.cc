@@ -93,7 +93,17 @@ Site Ground::site(int base_dir, int staging) const {
 Result<Ground> open_ground(const Directories& directories) {
   Ground ground;
   ground.directories = directories;
-  TRY_ASSIGN(ground.base, open_readable(directories.lowers.front()));
+  const stack::LowerName base = stack::parse_lower(directories.lowers.front());
+  if (base.kind != stack::LowerKind::kDirectory) {
+    return Error(
+        EROFS, "",
+        fmt::format("{0} is no directory but a {1}, which nothing is written "
+                    "to (make a layer "
+                    "of the changes: veneer layer build --upper {2}; or keep "
+                    "them: veneer export --oci FILE {2})",
+                    base.path, stack::describe(base.kind), directories.upper));
+  }
+  TRY_ASSIGN(ground.base, open_readable(base.path));
   TRY_ASSIGN(ground.upper, open_readable(directories.upper));
   TRY_ASSIGN(ground.work, open_readable(directories.work));
   if (auto index = sys::open_at(ground.work.get(), "index",
@@ -103,7 +113,11 @@ Result<Ground> open_ground(const Directories& directories) {
     return index.error().about(directories.work);
   }
   for (std::size_t i = 1; i < directories.lowers.size(); ++i) {
-    TRY_ASSIGN(sys::UniqueFd dir, open_readable(directories.lowers[i]));
+    const stack::LowerName lower = stack::parse_lower(directories.lowers[i]);
+    sys::UniqueFd dir;
+    if (lower.kind == stack::LowerKind::kDirectory) {
+      TRY_ASSIGN(dir, open_readable(lower.path));
+    }
     ground.below.push_back(std::move(dir));
   }
   return ground;

@@ -16,8 +16,8 @@
 #include "finalize/applier.h"
 #include "finalize/metadata_copy.h"
 #include "finalize/protection.h"
-#include "sys/copy_data.h"
 #include "sys/file.h"
+#include "sys/file_data.h"
 #include "sys/link.h"
 #include "sys/open.h"
 #include "sys/xattr.h"
@@ -179,14 +179,15 @@ Result<void> Applier::copy(const Step& step, const UpperObject& from) {
     }
   }
   const std::string name = temporary('c');
-  sys::UniqueFd data;
+  FileData data;
   if (S_ISREG(from.attr.mode)) {
     auto opened =
         sys::open_at(from.spot.dir, from.spot.name, O_RDONLY | O_NONBLOCK);
     if (!opened) return opened.error().about(step.from);
-    data = *std::move(opened);
+    const sys::SharedFd file = sys::share(*std::move(opened));
+    data = {.fd = file->get(), .owner = file};
   }
-  TRY(build(name, step, from, data.get()));
+  TRY(build(name, step, from, data));
   return publish(name, step);
 }
 
@@ -198,7 +199,7 @@ Result<void> Applier::stage(const Step& step) {
   if (!S_ISREG(from.attr.mode)) return Error(ESTALE, "stage", step.from);
   TRY_ASSIGN(const FileData data, open_data(step.data_path));
   const std::string name = slot + ".new";
-  TRY(build(name, step, from, data.fd));
+  TRY(build(name, step, from, data));
   return sys::rename_at(site_.staging, name.c_str(), site_.staging,
                         slot.c_str());
 }
@@ -208,6 +209,7 @@ Result<FileData> Applier::open_data(const std::string& path) const {
   std::vector<int> layers = {site_.base};
   layers.insert(layers.end(), site_.below.begin(), site_.below.end());
   for (const int layer : layers) {
+    if (layer < 0) continue;
     auto file = sys::open_beneath(layer, path, O_RDONLY | O_NONBLOCK);
     if (!file && is_absence(file.error())) continue;
     if (!file) return file.error().about(path);
@@ -224,7 +226,7 @@ Result<FileData> Applier::open_data(const std::string& path) const {
 
 // Makes staging/`name`, from nothing, whatever was left there.
 Result<void> Applier::build(const std::string& name, const Step& step,
-                            const UpperObject& from, int data) {
+                            const UpperObject& from, const FileData& data) {
   const auto make = [&]() -> Result<void> {
     const mode_t type = from.attr.mode & S_IFMT;
     if (type == S_IFREG) return build_regular(name, step, from, data);
@@ -254,13 +256,13 @@ Result<void> Applier::build(const std::string& name, const Step& step,
 }
 
 Result<void> Applier::build_regular(const std::string& name, const Step& step,
-                                    const UpperObject& from, int data) {
+                                    const UpperObject& from,
+                                    const FileData& data) {
   TRY_ASSIGN(const sys::UniqueFd out,
              sys::open_at(site_.staging, name.c_str(),
                           O_RDWR | O_CREAT | O_EXCL, 0600));
-  TRY_ASSIGN(const sys::CopyStats copied,
-             sys::copy_range(data, out.get(), from.attr.size));
-  progress_.bytes_copied += copied.bytes_copied;
+  TRY(sys::copy_data(data, out.get(), from.attr.size));
+  progress_.bytes_copied += from.attr.size;
   return copy_metadata({.object = from.spot,
                         .attr = from.attr,
                         .metadata = step.metadata,

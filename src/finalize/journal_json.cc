@@ -79,11 +79,14 @@ bool get(const json& object, const char* key,
 }
 
 bool is_absolute(const std::string& path) { return path.starts_with('/'); }
+bool is_absolute_lower(const std::string& lower) {
+  return is_absolute(stack::parse_lower(lower).path);
+}
 
 bool is_usable(const Journal& journal) {
   const Directories& dirs = journal.directories;
   return !dirs.lowers.empty() &&
-         std::ranges::all_of(dirs.lowers, is_absolute) &&
+         std::ranges::all_of(dirs.lowers, is_absolute_lower) &&
          is_absolute(dirs.upper) && is_absolute(dirs.work) &&
          (is_absolute(journal.staging) ||
           (journal.staging.empty() && journal.action == Action::kDiscard));

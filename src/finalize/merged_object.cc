@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "finalize/tree_path.h"
-#include "sys/file.h"
+#include "sys/file_data.h"
 
 namespace veneer::finalize {
 
@@ -15,20 +15,6 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{256} << 10;
 
 using Sink = std::function<Result<void>(std::span<const std::byte>)>;
-
-// `read`: as pread(2), but short only at the end.
-template <typename Read>
-Result<void> copy(std::uint64_t size, const Read& read, const Sink& sink) {
-  std::vector<std::byte> buffer(std::min<std::uint64_t>(size, kPiece));
-  for (std::uint64_t done = 0; done < size;) {
-    const std::size_t want = std::min<std::uint64_t>(size - done, kPiece);
-    TRY_ASSIGN(const std::size_t n, read(done, std::span(buffer).first(want)));
-    if (n < want) return Error(EIO, "read a file that became shorter");
-    TRY(sink(std::span(buffer).first(n)));
-    done += n;
-  }
-  return {};
-}
 
 BaseRef share(BaseTree::Object object) {
   if (!object) return nullptr;
@@ -57,28 +43,18 @@ Result<std::string> MergedObject::read_link() {
 }
 
 Result<void> MergedObject::read_all(const Sink& sink) {
-  if (base_) {
-    return copy(
-        attr_.size,
-        [&](std::uint64_t offset, std::span<std::byte> to) {
-          return trees_->base->read(*base_, offset, to);
-        },
-        sink);
+  TRY_ASSIGN(const FileData data,
+             node_ ? layer_->open_data(*node_) : trees_->base->data(*base_));
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(attr_.size, kPiece));
+  for (std::uint64_t done = 0; done < attr_.size;) {
+    const std::size_t want = std::min<std::uint64_t>(attr_.size - done, kPiece);
+    TRY_ASSIGN(const auto bytes,
+               sys::read_data(data, done, std::span(buffer).first(want)));
+    if (bytes.size() < want) return Error(EIO, "read a file that got shorter");
+    TRY(sink(bytes));
+    done += want;
   }
-  TRY_ASSIGN(const FileData data, layer_->open_data(*node_));
-  if (data.fd < 0) {
-    if (data.bytes.size() < attr_.size) {
-      return Error(EIO, "read a file that became shorter");
-    }
-    return sink(data.bytes.first(attr_.size));
-  }
-  return copy(
-      attr_.size,
-      [&](std::uint64_t offset, std::span<std::byte> to) {
-        return sys::pread_full(data.fd, to.data(), to.size(),
-                               data.offset + offset);
-      },
-      sink);
+  return {};
 }
 
 Result<LayerNodeRef> MergedReader::upper_node(const std::string& path) {

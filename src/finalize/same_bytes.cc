@@ -6,12 +6,12 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
 
-#include "sys/file.h"
+#include "base/log.h"
+#include "sys/file_data.h"
 
 namespace veneer::finalize {
 
@@ -21,23 +21,6 @@ constexpr std::size_t kPiece = 256 << 10;
 // A thread costs as much as comparing a part of this.
 constexpr std::uint64_t kSharePerThread = 16 << 20;
 constexpr unsigned kMostThreads = 8;
-
-// The rest of `data` from `offset`, up to the room there is; memory is not
-// copied.
-Result<std::span<const std::byte>> read_piece(const FileData& data,
-                                              std::uint64_t offset,
-                                              std::span<std::byte> room) {
-  std::uint64_t most = room.size();
-  const std::optional<std::uint64_t> length =
-      data.fd < 0 ? data.bytes.size() : data.length;
-  if (length) most = std::min(most, *length - std::min(*length, offset));
-  if (data.fd < 0) {
-    return data.bytes.subspan(std::min<std::uint64_t>(offset, *length), most);
-  }
-  TRY_ASSIGN(const std::size_t count,
-             sys::pread_full(data.fd, room.data(), most, data.offset + offset));
-  return room.first(count);
-}
 
 class Comparison {
  public:
@@ -63,9 +46,10 @@ Result<void> Comparison::work() {
     const std::uint64_t offset = next_.fetch_add(most);
     if (offset >= size_) break;
     const std::size_t piece = std::min<std::uint64_t>(most, size_ - offset);
-    TRY_ASSIGN(const auto ours, read_piece(a_, offset, {room.get(), piece}));
+    TRY_ASSIGN(const auto ours,
+               sys::read_data(a_, offset, {room.get(), piece}));
     TRY_ASSIGN(const auto theirs,
-               read_piece(b_, offset, {room.get() + most, piece}));
+               sys::read_data(b_, offset, {room.get() + most, piece}));
     if (ours.size() != theirs.size() ||
         std::memcmp(ours.data(), theirs.data(), ours.size()) != 0) {
       differs_ = true;
@@ -76,23 +60,27 @@ Result<void> Comparison::work() {
   return {};
 }
 
+std::size_t threads_for(std::uint64_t size) {
+  const std::uint64_t worthwhile = size / kSharePerThread;
+  const std::uint64_t possible =
+      std::min(kMostThreads, std::thread::hardware_concurrency());
+  return std::max<std::uint64_t>(1, std::min(worthwhile, possible));
+}
+
 }  // namespace
 
 Result<bool> same_bytes(const FileData& a, const FileData& b,
                         std::uint64_t size) {
   Comparison comparison(a, b, size);
-  const unsigned threads = static_cast<unsigned>(std::min<std::uint64_t>(
-      {size / kSharePerThread, kMostThreads,
-       std::max(1U, std::thread::hardware_concurrency())}));
-  std::vector<Result<void>> results(std::max(1U, threads));
+  std::vector<Result<void>> results(threads_for(size));
   {
     std::vector<std::jthread> others;
     try {
       for (std::size_t i = 1; i < results.size(); ++i) {
         others.emplace_back([&, i] { results[i] = comparison.work(); });
       }
-    } catch (const std::system_error&) {
-      // No more threads are to be had: those that run do all of it.
+    } catch (const std::system_error& none) {
+      log_debug("fewer threads to compare with: {}", none.what());
     }
     results[0] = comparison.work();
   }

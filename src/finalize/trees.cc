@@ -21,17 +21,6 @@ namespace {
 // Few files are open at a time.
 constexpr std::size_t kOpenFiles = 64;
 
-Result<std::vector<std::unique_ptr<Layer>>> open_lowers(
-    const std::vector<std::string>& paths) {
-  std::vector<std::unique_ptr<Layer>> layers;
-  for (const std::string& path : paths) {
-    const bool bottom = layers.size() + 1 == paths.size();
-    TRY_ASSIGN(auto layer, layer::open_host_lower(path, bottom));
-    layers.push_back(std::move(layer));
-  }
-  return layers;
-}
-
 }  // namespace
 
 BaseTree::Object& BaseTree::Object::operator=(Object&& other) noexcept {
@@ -57,8 +46,8 @@ BaseTree::Object BaseTree::taken(const overlay::Entry& entry) {
 }
 
 Result<std::unique_ptr<BaseTree>> BaseTree::open(
-    const std::vector<std::string>& lowers) {
-  TRY_ASSIGN(auto layers, open_lowers(lowers));
+    const std::vector<std::string>& lowers, const stack::Stores& stores) {
+  TRY_ASSIGN(auto layers, stack::open_lowers(lowers, stores, true));
   TRY_ASSIGN(auto fs, overlay::Filesystem::make(std::move(layers), nullptr,
                                                 {.open_files = kOpenFiles}));
   return std::unique_ptr<BaseTree>(new BaseTree(std::move(fs)));
@@ -100,26 +89,8 @@ Result<unsigned> BaseTree::flags(const Object& object) {
   return flags ? *flags : 0U;
 }
 
-Result<std::size_t> BaseTree::read(const Object& file, std::uint64_t offset,
-                                   std::span<std::byte> buffer) {
-  TRY_ASSIGN(const overlay::ReadSource source,
-             fs_->read(file.id(), offset, buffer.size()));
-  if (source.fd >= 0) {
-    return sys::pread_full(source.fd, buffer.data(),
-                           std::min(source.size, buffer.size()), source.offset);
-  }
-  std::memcpy(buffer.data(), source.bytes.data(), source.bytes.size());
-  return source.bytes.size();
-}
-
 Result<FileData> BaseTree::data(const Object& file) {
-  TRY_ASSIGN(overlay::ReadSource source,
-             fs_->read(file.id(), 0, file.attr().size));
-  return FileData{.fd = source.fd,
-                  .offset = source.offset,
-                  .length = source.size,
-                  .bytes = source.bytes,
-                  .owner = std::move(source.owner)};
+  return fs_->data(file.id());
 }
 
 Result<std::vector<BaseTree::Entry>> BaseTree::list(const Object& dir) {
@@ -222,8 +193,10 @@ Result<Trees> open_trees(Directories directories) {
   } else if (opened.error().code() != ENOENT) {
     return opened.error();
   }
-  TRY_ASSIGN(trees.lowers, open_lowers(directories.lowers));
-  TRY_ASSIGN(trees.base, BaseTree::open(directories.lowers));
+  const stack::Stores& stores = directories.stores;
+  TRY_ASSIGN(trees.lowers,
+             stack::open_lowers(directories.lowers, stores, true));
+  TRY_ASSIGN(trees.base, BaseTree::open(directories.lowers, stores));
   trees.directories = std::move(directories);
   return trees;
 }

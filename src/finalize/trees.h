@@ -19,14 +19,17 @@
 #include <vector>
 
 #include "overlay/filesystem.h"
+#include "stack/open_lower.h"
 #include "veneer/layer.h"
 #include "veneer/result.h"
 
 namespace veneer::finalize {
 
-/// Absolute paths. `lowers`: topmost first, at least one.
+/// Absolute paths. `lowers`: topmost first, at least one, as people name them
+/// (stack/open_lower.h).
 struct Directories {
   std::vector<std::string> lowers;
+  stack::Stores stores;
   std::string upper;
   std::string work;
   /// When the session began, in seconds; 0: not known. What changed in the
@@ -60,7 +63,7 @@ class BaseTree {
   };
 
   static Result<std::unique_ptr<BaseTree>> open(
-      const std::vector<std::string>& lowers);
+      const std::vector<std::string>& lowers, const stack::Stores& stores);
 
   Result<Object> root();
   /// An empty Object: there is no such name.
@@ -73,9 +76,6 @@ class BaseTree {
   Result<std::vector<Xattr>> xattrs(const Object& object);
   /// 0 where the file system has none.
   Result<unsigned> flags(const Object& object);
-  /// Up to `size` bytes; fewer only at the end.
-  Result<std::size_t> read(const Object& file, std::uint64_t offset,
-                           std::span<std::byte> buffer);
   /// The bytes of a regular file, from its start.
   Result<FileData> data(const Object& file);
   /// Names and DT_ types, without "." and "..", by name.

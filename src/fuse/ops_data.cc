@@ -7,7 +7,6 @@
 #include "fuse/dispatcher.h"
 #include "fuse/libfuse.h"
 #include "fuse/scratch.h"
-#include "sys/file.h"
 
 namespace veneer::fuse {
 
@@ -46,19 +45,10 @@ void Dispatcher::release(Reply& reply, std::uint64_t /*id*/,
 
 void Dispatcher::read(Reply& reply, std::uint64_t id, std::size_t size,
                       off_t offset, fuse_file_info* /*info*/) {
-  const Result<overlay::ReadSource> source =
-      filesystem_.read(node(id), static_cast<std::uint64_t>(offset), size);
-  if (!source) return reply.error(source.error());
-
-  if (source->fd < 0) {
-    reply.bytes(source->bytes);
-    return;
-  }
-  const std::span<std::byte> buffer = scratch(source->size);
-  const Result<std::size_t> count =
-      sys::pread_full(source->fd, buffer.data(), buffer.size(), source->offset);
-  if (!count) return reply.error(count.error());
-  reply.bytes(buffer.first(*count));
+  const auto read = filesystem_.read(
+      node(id), static_cast<std::uint64_t>(offset), scratch(size));
+  if (!read) return reply.error(read.error());
+  reply.bytes(read->bytes);
 }
 
 void Dispatcher::write(Reply& reply, std::uint64_t id, const char* data,

@@ -49,15 +49,10 @@ class InodeNumbers;
 class DataCache;
 class Core;
 
-/// Where bytes to be read are. Exactly one of the two is set; `owner` keeps
-/// the descriptor open for as long as it is held.
-struct ReadSource {
-  int fd = -1;
-  std::uint64_t offset = 0;  ///< in `fd`, of the first byte asked for
-  std::size_t size = 0;      ///< bytes that may be read there (EOF may come
-                             ///< earlier on `fd`)
+/// What was read: in the caller's room, or in memory that `source` keeps.
+struct ReadBytes {
   std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;
+  FileData source;
 };
 
 /// One entry of a listing. `cookie` is what a later call continues after.
@@ -120,7 +115,11 @@ class Filesystem {
                       NodeId new_dir, Name new_name, unsigned flags);
 
   // -- data ----------------------------------------------------------------
-  Result<ReadSource> read(NodeId id, std::uint64_t offset, std::size_t size);
+  /// As many bytes as `room` has, fewer only at the end of the file.
+  Result<ReadBytes> read(NodeId id, std::uint64_t offset,
+                         std::span<std::byte> room);
+  /// Where the bytes of a regular file are now.
+  Result<FileData> data(NodeId id);
   /// Bytes written. Clears set-id bits unless the caller is privileged, and
   /// capabilities unless it is writeback.
   Result<std::size_t> write(const Caller& caller, NodeId id,

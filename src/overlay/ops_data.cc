@@ -12,6 +12,7 @@
 #include "overlay/filesystem.h"
 #include "sys/copy_data.h"
 #include "sys/file.h"
+#include "sys/file_data.h"
 #include "sys/xattr.h"
 
 namespace veneer::overlay {
@@ -75,29 +76,19 @@ Result<std::size_t> Core::write_back(Node& node, const FileData& data,
   return written;
 }
 
-Result<ReadSource> Filesystem::read(NodeId id, std::uint64_t offset,
-                                    std::size_t size) {
+Result<FileData> Filesystem::data(NodeId id) {
   TRY_ASSIGN(const NodeRef node, core_->get_file(id));
-  TRY_ASSIGN(FileData data, core_->data_for_read(*node));
-  core_->stats.bytes_read.fetch_add(size, std::memory_order_relaxed);
-  ReadSource source;
-  source.size = size;
-  if (data.length) {
-    const std::uint64_t left =
-        offset < *data.length ? *data.length - offset : 0;
-    source.size = std::min<std::uint64_t>(size, left);
-  }
-  if (data.fd >= 0) {
-    source.fd = data.fd;
-    source.offset = data.offset + offset;
-  } else {
-    const std::size_t from = std::min<std::uint64_t>(offset, data.bytes.size());
-    source.bytes = data.bytes.subspan(
-        from, std::min(source.size, data.bytes.size() - from));
-    source.size = source.bytes.size();
-  }
-  source.owner = std::move(data.owner);
-  return source;
+  return core_->data_for_read(*node);
+}
+
+Result<ReadBytes> Filesystem::read(NodeId id, std::uint64_t offset,
+                                   std::span<std::byte> room) {
+  ReadBytes read;
+  TRY_ASSIGN(read.source, data(id));
+  TRY_ASSIGN(read.bytes, sys::read_data(read.source, offset, room));
+  core_->stats.bytes_read.fetch_add(read.bytes.size(),
+                                    std::memory_order_relaxed);
+  return read;
 }
 
 Result<std::size_t> Filesystem::write(const Caller& caller, NodeId id,

@@ -15,6 +15,7 @@
 
 #include "layer/host/open_layers.h"
 #include "overlay/types.h"
+#include "stack/open_lower.h"
 #include "veneer/result.h"
 
 namespace veneer::session {
@@ -39,8 +40,10 @@ struct Options {
 };
 
 struct Config {
-  std::vector<std::string> lowers;  ///< topmost first
-  std::string upper;                ///< empty: see make_plan()
+  /// Topmost first, as people name them (stack/open_lower.h).
+  std::vector<std::string> lowers;
+  stack::Stores stores;
+  std::string upper;  ///< empty: see make_plan()
   std::string work;
   std::string mount_point;
   bool read_only = false;

@@ -33,9 +33,10 @@ Result<void> make_dir(const std::string& path, mode_t mode) {
 }
 
 // The upper's root is the root that users see.
-Result<void> make_like(const std::string& path, const std::string& model) {
-  TRY_ASSIGN(const sys::UniqueFd from, sys::open_dir(model));
-  TRY_ASSIGN(const Attr attr, sys::stat_fd(from.get()));
+Result<void> make_like(const std::string& path, const Plan& plan) {
+  TRY_ASSIGN(const auto base,
+             stack::open_lower(plan.lowers.front(), plan.stores, {}));
+  const Attr attr = base->root().attr;
   TRY(make_dir(path, 0700));
   TRY_ASSIGN(const sys::UniqueFd made, sys::open_dir(path));
   // Whoever is not root makes directories of their own.
@@ -67,7 +68,7 @@ Result<MadeDirectories> MadeDirectories::make(const Plan& plan) {
 
 Result<void> MadeDirectories::make_all(const Plan& plan) {
   if (plan.upper.make) {
-    TRY(make_like(plan.upper.path, plan.lowers.front()));
+    TRY(make_like(plan.upper.path, plan));
     made_upper_ = true;
   }
   if (plan.work.make) {

@@ -200,6 +200,7 @@ Result<std::optional<FoundSession>> session_at(const std::string& upper,
 
 finalize::Directories directories_of(const FoundSession& session) {
   return {.lowers = session.manifest.lowers,
+          .stores = session.manifest.stores,
           .upper = session.manifest.upper,
           .work = session.manifest.work,
           .began = session.manifest.began};

@@ -35,13 +35,16 @@ constexpr const char* kFormMarker = ".wh..wh.veneer";
 
 Result<void> check_directories(const FoundSession& session) {
   for (const std::string& lower : session.manifest.lowers) {
-    const auto dir = sys::open_dir(lower);
-    if (dir) continue;
-    if (dir.error().code() != ENOENT) return dir.error();
+    const stack::LowerName name = stack::parse_lower(lower);
+    const bool is_file = name.kind == stack::LowerKind::kComposefs;
+    const auto base =
+        is_file ? sys::open_file(name.path) : sys::open_dir(name.path);
+    if (base) continue;
+    if (base.error().code() != ENOENT) return base.error();
     return sentence(ENOENT,
                     fmt::format("the base {} of this session is gone (put it "
                                 "back; the changes are in {})",
-                                lower, session.manifest.upper));
+                                name.path, session.manifest.upper));
   }
   if (const auto upper = sys::open_dir(session.manifest.upper); !upper) {
     if (upper.error().code() != ENOENT) return upper.error();
@@ -57,14 +60,15 @@ Result<void> check_directories(const FoundSession& session) {
 // Writing to a base under an overlay would write to that overlay.
 Result<void> refuse_covered_base(const FoundSession& session) {
   for (const std::string& lower : session.manifest.lowers) {
-    const auto resolved = resolve_mount_point(lower);
-    if (!resolved) continue;
+    const stack::LowerName name = stack::parse_lower(lower);
+    const auto resolved = resolve_mount_point(name.path);
+    if (!resolved || name.kind != stack::LowerKind::kDirectory) continue;
     TRY_ASSIGN(const auto mounted, sys::find_mount(*resolved));
     if (mounted && mounted->fs_type == "fuse.veneer") {
       return sentence(EBUSY, fmt::format("an overlay covers the base {0} "
                                          "(unmount it first: veneer umount "
                                          "{0})",
-                                         lower));
+                                         name.path));
     }
   }
   return {};

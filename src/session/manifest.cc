@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "finalize/journal.h"
@@ -58,6 +60,32 @@ bool get(const json& object, const char* key, std::vector<std::string>& out) {
   return true;
 }
 
+constexpr const char* kVerify[] = {"off", "on", "require"};
+
+json to_json(const stack::Stores& stores) {
+  json objects = json::array();
+  for (const std::string& directory : stores.objects) {
+    objects.push_back(finalize::path_to_json(directory));
+  }
+  return {{"blobs", finalize::path_to_json(stores.blobs)},
+          {"objects", std::move(objects)},
+          {"verify", kVerify[static_cast<std::size_t>(stores.verify)]}};
+}
+
+bool get(const json& object, const char* key, stack::Stores& out) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_object()) return false;
+  std::string verify;
+  if (!get(*found, "blobs", out.blobs) ||
+      !get(*found, "objects", out.objects) || !get(*found, "verify", verify)) {
+    return false;
+  }
+  const auto* const word = std::ranges::find(kVerify, verify);
+  if (word == std::end(kVerify)) return false;
+  out.verify = static_cast<composefs::Verify>(word - std::begin(kVerify));
+  return true;
+}
+
 }  // namespace
 
 std::string to_json(const Manifest& manifest) {
@@ -71,6 +99,7 @@ std::string to_json(const Manifest& manifest) {
       {"pid", manifest.server.pid},
       {"start_time", manifest.server.start_time},
       {"lower", std::move(lowers)},
+      {"stores", to_json(manifest.stores)},
       {"upper", finalize::path_to_json(manifest.upper)},
       {"work", finalize::path_to_json(manifest.work)},
       {"mount_point", finalize::path_to_json(manifest.mount_point)},
@@ -108,6 +137,9 @@ Result<Manifest> manifest_from_json(std::string_view text) {
   if (!complete) return unclean();
   // Older manifests do not have these.
   if (object.contains("began") && !get_number(object, "began", result.began)) {
+    return unclean();
+  }
+  if (object.contains("stores") && !get(object, "stores", result.stores)) {
     return unclean();
   }
   if (object.contains("over") && !get(object, "over", result.over)) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "session/process_id.h"
+#include "stack/open_lower.h"
 #include "veneer/result.h"
 
 namespace veneer::session {
@@ -26,6 +27,7 @@ struct Manifest {
   bool mounted = false;
   ProcessId server;
   std::vector<std::string> lowers;
+  stack::Stores stores;
   std::string upper;
   std::string work;
   std::string mount_point;

@@ -30,16 +30,23 @@ Result<void> parse_number(std::string_view text, T least, T most, T& out) {
   return {};
 }
 
+// The kind of a layer comes before its path, with a colon of its own.
 Result<void> add_lowers(Config& config, std::string_view value) {
+  std::string kind;
   for (const std::string& part : split_unescaped(value, ':')) {
+    if (kind.empty() && (part == "layerfs" || part == "composefs")) {
+      kind = part + ":";
+      continue;
+    }
     if (part.empty()) {
       return usage(
           "must not have an empty path in it (write \\: for a colon "
           "that belongs to a path; data-only layers are not "
           "supported)");
     }
-    config.lowers.push_back(unescape(part));
+    config.lowers.push_back(std::exchange(kind, "") + unescape(part));
   }
+  if (!kind.empty()) return usage("must have a path after '" + kind + "'");
   return {};
 }
 
@@ -68,13 +75,37 @@ using View = std::string_view;
 constexpr auto kTable = std::to_array<OptionSpec>({
     // --- Directories ---
     {G::kDirectories, "lower", "lowerdir", "DIR",
-     "A directory to show and never to change. Several make a stack, the first "
-     "on top. After -o, paths are separated by colons.",
+     "A directory to show and never to change; layerfs:DIR for a LayerFS "
+     "layer, "
+     "composefs:IMAGE for a composefs or EROFS image. Several make a stack, "
+     "the "
+     "first on top. After -o, paths are separated by colons.",
      add_lowers},
     {G::kDirectories, "", "lowerdir+", "DIR",
      "One more lower directory below the others; a colon in it is a colon.",
      [](Config& config, View value) -> Result<void> {
        TRY(set_dir(config.lowers.emplace_back(), value));
+       return {};
+     }},
+    {G::kDirectories, "blobs", "blobs", "DIR",
+     "Where layerfs: layers have the content of their files.",
+     [](Config& config, View value) {
+       return set_dir(config.stores.blobs, value);
+     }},
+    {G::kDirectories, "objects", "objects", "DIR",
+     "Where composefs: images have the content of their files. Several are "
+     "searched in this order.",
+     [](Config& config, View value) {
+       return set_dir(config.stores.objects.emplace_back(), value);
+     }},
+    {G::kDirectories, "verify", "verify", "off|on|require",
+     "Check objects of composefs: images by the digest the image has, when "
+     "they "
+     "are first opened: 'require' refuses those without one. Default: off.",
+     [](Config& config, View value) -> Result<void> {
+       config.stores.verify = value == "off"  ? composefs::Verify::kOff
+                              : value == "on" ? composefs::Verify::kOn
+                                              : composefs::Verify::kRequire;
        return {};
      }},
     {G::kDirectories, "upper", "upperdir", "DIR",

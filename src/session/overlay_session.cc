@@ -227,13 +227,8 @@ Result<void> OverlaySession::open_layers() {
     TRY_ASSIGN(work_dir_, sys::open_dir(plan.work.path));
   }
 
-  std::vector<std::unique_ptr<Layer>> lowers;
-  for (const std::string& path : paths) {
-    const bool is_bottom = lowers.size() + 1 == paths.size();
-    auto lower = layer::open_host_lower(path, is_bottom);
-    if (!lower) return from_layer(lower.error());
-    lowers.push_back(*std::move(lower));
-  }
+  auto lowers = stack::open_lowers(paths, plan.stores, upper != nullptr);
+  if (!lowers) return from_layer(lowers.error());
 
   const overlay::Options options{
       .inode_mode = facts_.config.options.inode_mode,
@@ -241,7 +236,7 @@ Result<void> OverlaySession::open_layers() {
       .open_files = open_files_for(paths.size() + 1),
   };
   auto filesystem =
-      overlay::Filesystem::make(std::move(lowers), std::move(upper), options);
+      overlay::Filesystem::make(*std::move(lowers), std::move(upper), options);
   if (!filesystem) return from_layer(filesystem.error());
   filesystem_ = *std::move(filesystem);
   return {};
@@ -307,6 +302,7 @@ Result<void> OverlaySession::record(bool mounted) {
     manifest_.over = false;
     manifest_.server = facts_.server;
     manifest_.lowers = plan.lowers;
+    manifest_.stores = plan.stores;
     manifest_.upper = plan.upper.path;
     manifest_.work = plan.work.path;
     const bool same_place = manifest_.mount_point == plan.mount_point.path;

@@ -154,9 +154,9 @@ Result<void> refuse_overlapping_lowers(const std::vector<KnownDir>& lowers) {
   });
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i]->identity.is_same_dir(sorted[i - 1]->identity)) {
-      return sentence(EINVAL, fmt::format("lower directory {} was named twice "
+      return sentence(EINVAL, fmt::format("{} {} was named twice "
                                           "(name each directory once)",
-                                          sorted[i]->path));
+                                          sorted[i]->role, sorted[i]->path));
     }
   }
   std::ranges::sort(sorted, {},
@@ -279,8 +279,25 @@ std::string to_absolute(const std::string& path) {
   return result;
 }
 
+std::string to_absolute_lower(const std::string& lower) {
+  stack::LowerName name = stack::parse_lower(lower);
+  name.path = to_absolute(name.path);
+  return stack::to_text(name);
+}
+
+namespace {
+
+stack::Stores to_absolute_stores(stack::Stores stores) {
+  if (!stores.blobs.empty()) stores.blobs = to_absolute(stores.blobs);
+  for (std::string& objects : stores.objects) objects = to_absolute(objects);
+  return stores;
+}
+
+}  // namespace
+
 void make_absolute(Config& config) {
-  for (std::string& lower : config.lowers) lower = to_absolute(lower);
+  for (std::string& lower : config.lowers) lower = to_absolute_lower(lower);
+  config.stores = to_absolute_stores(std::move(config.stores));
   for (std::string* const path :
        {&config.upper, &config.work, &config.mount_point}) {
     if (!path->empty()) *path = to_absolute(*path);
@@ -313,9 +330,10 @@ Result<Plan> name_places(const Config& config) {
   }
   Plan plan;
   for (const std::string& lower : config.lowers) {
-    plan.lowers.push_back(to_absolute(lower));
+    plan.lowers.push_back(to_absolute_lower(lower));
   }
-  const std::string& base = plan.lowers.front();
+  plan.stores = to_absolute_stores(config.stores);
+  const std::string base = stack::parse_lower(plan.lowers.front()).path;
   const bool nothing_else = config.lowers.size() == 1 && config.upper.empty() &&
                             config.work.empty() && config.mount_point.empty() &&
                             !config.read_only;
@@ -365,9 +383,11 @@ Result<Plan> make_plan(const Config& config) {
 
   Survey survey;
   std::vector<KnownDir> lowers;
-  for (const std::string& path : plan.lowers) {
+  for (const std::string& text : plan.lowers) {
+    const stack::LowerName name = stack::parse_lower(text);
+    if (name.kind == stack::LowerKind::kComposefs) continue;
     TRY_ASSIGN(KnownDir lower,
-               survey.look_at("lower directory", {path, false}));
+               survey.look_at(stack::describe(name.kind), {name.path, false}));
     lowers.push_back(std::move(lower));
   }
   TRY(refuse_overlapping_lowers(lowers));

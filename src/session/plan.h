@@ -9,7 +9,8 @@
 //   missing   a directory that was named and is not there, or is a file
 //   overlap   a lower, the upper or the work directory inside one another, or
 //             one directory twice, as kernel overlayfs does; the mount point
-//             inside the upper or the work directory
+//             inside the upper or the work directory. (An image is a file, and
+//             nothing is inside of it; named twice it does no harm.)
 //   apart     upper and work directory on different file systems or mounts
 //   foreign   a work directory with somebody's files in it
 //   in use    a mount point with something mounted on it
@@ -34,6 +35,7 @@ struct Place {
 
 struct Plan {
   std::vector<std::string> lowers;  ///< absolute, topmost first
+  stack::Stores stores;             ///< absolute
   Place upper;                      ///< empty path: read-only, without one
   Place work;
   Place mount_point;
@@ -60,6 +62,8 @@ Result<Plan> make_plan(const Config& config);
 /// `path` without slashes at its end, from the root; if its last component is
 /// "." or "..", resolved.
 std::string to_absolute(const std::string& path);
+/// The same of a lower as people name it.
+std::string to_absolute_lower(const std::string& lower);
 
 /// Does that to all directories named in `config`.
 void make_absolute(Config& config);

@@ -68,13 +68,12 @@ void Engine::describe(NodeId id, const std::string& path, View& view) {
   }
   if (S_ISREG(attr->mode)) {
     std::string content(attr->size, '\0');
-    const auto source = fs_->read(id, 0, attr->size);
-    if (!source) {
-      text += " unreadable: " + source.error().message();
+    const auto got =
+        fs_->read(id, 0, std::as_writable_bytes(std::span(content)));
+    if (!got) {
+      text += " unreadable: " + got.error().message();
     } else {
-      const auto got = sys::pread_full(source->fd, content.data(),
-                                       content.size(), source->offset);
-      content.resize(got.value_or(0));
+      content.resize(got->bytes.size());
       text += fmt::format(" size={} '{}'", attr->size, content.substr(0, 64));
     }
   }

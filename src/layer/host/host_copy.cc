@@ -16,8 +16,8 @@
 
 #include "layer/host/host_upper.h"
 #include "layer/host/origin_record.h"
-#include "sys/copy_data.h"
 #include "sys/file.h"
+#include "sys/file_data.h"
 #include "sys/link.h"
 #include "sys/open.h"
 #include "sys/thread_umask.h"
@@ -25,31 +25,6 @@
 
 namespace veneer::layer {
 namespace {
-
-// From a descriptor at an offset, or from memory, into an empty file.
-Result<void> copy_data(const FileData& data, int out, std::uint64_t length) {
-  if (data.fd < 0) {
-    const std::size_t size = std::min<std::uint64_t>(length, data.bytes.size());
-    TRY(sys::pwrite_full(out, data.bytes.data(), size, 0));
-    return sys::truncate_fd(out, length);
-  }
-  if (data.offset == 0 && !data.length) {
-    TRY(sys::copy_range(data.fd, out, length));
-    return {};
-  }
-  std::vector<std::byte> buffer(std::min<std::uint64_t>(length, 1U << 20));
-  for (std::uint64_t done = 0; done < length;) {
-    const std::size_t want =
-        std::min<std::uint64_t>(length - done, buffer.size());
-    TRY_ASSIGN(
-        const std::size_t got,
-        sys::pread_full(data.fd, buffer.data(), want, data.offset + done));
-    if (got == 0) break;
-    TRY(sys::pwrite_full(out, buffer.data(), got, done));
-    done += got;
-  }
-  return sys::truncate_fd(out, length);
-}
 
 // Best effort: another file system may know other flags.
 Result<void> add_flags(int fd, unsigned flags) {
@@ -192,7 +167,7 @@ Result<StagedPtr> HostUpper::stage(const CopySpec& spec) {
                                               sys::share(std::move(fd)));
   if (type == S_IFREG) {
     if (spec.data) {
-      TRY(copy_data(*spec.data, staged->fd(), spec.length));
+      TRY(sys::copy_data(*spec.data, staged->fd(), spec.length));
     } else if (spec.length > 0) {
       TRY(sys::truncate_fd(staged->fd(), spec.length));
     }

@@ -116,11 +116,9 @@ class Scene : public Scratch {
     const auto attr = fs_->get_attr(id);
     if (!attr) return "error: " + attr.error().message();
     std::string text(attr->size, '\0');
-    const auto source = fs_->read(id, 0, text.size());
-    if (!source) return "error: " + source.error().message();
-    const ssize_t got = ::pread(source->fd, text.data(), text.size(),
-                                static_cast<off_t>(source->offset));
-    text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const auto got = fs_->read(id, 0, std::as_writable_bytes(std::span(text)));
+    if (!got) return "error: " + got.error().message();
+    text.resize(got->bytes.size());
     return text;
   }
   std::string content(std::string_view where) {
