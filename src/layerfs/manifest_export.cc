@@ -61,6 +61,7 @@ class RangeResolver {
   Result<EntryData> resolve(const BlobRange& range) const {
     if (tar_ >= 0 && range.sha256 == kThisTar) return content(tar_, range);
     const auto blob = blobs_.open(range.sha256);
+    if (!blob && blob.error().code() != ENOENT) return blob.error();
     if (!blob) {
       // One that is not here can only be believed to be whole.
       if (range.offset == 0) return range;
@@ -185,14 +186,12 @@ Result<sys::UniqueFd> open_plain_tar(const std::string& path,
   if (!is_compressed(first)) return opened;
   TRY_ASSIGN(sys::UniqueFd unpacked, open_nameless(options.scratch));
   std::uint64_t size = 0;
-  TRY(unpack(file, TarOptions().largest_unpacked,
-             [&](std::span<const std::byte> bytes) -> Result<void> {
-               TRY(sys::pwrite_full(unpacked.get(), bytes.data(), bytes.size(),
-                                    size));
-               size += bytes.size();
-               return {};
-             },
-             {}));
+  const auto write = [&](std::span<const std::byte> bytes) -> Result<void> {
+    TRY(sys::pwrite_full(unpacked.get(), bytes.data(), bytes.size(), size));
+    size += bytes.size();
+    return {};
+  };
+  TRY(unpack(file, TarOptions().largest_unpacked, write, {}));
   return unpacked;
 }
 
