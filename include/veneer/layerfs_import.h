@@ -133,6 +133,8 @@ struct ManifestOptions {
   /// Where contents that the manifest names are put, if they are not there.
   /// Empty: only their digests are computed.
   std::string blobs;
+  /// A directory for what is needed meanwhile, by write_manifest_of_tar.
+  std::string scratch = "/tmp";
   unsigned threads = 2;
   OnProgress progress;
 };

@@ -28,6 +28,7 @@ inline constexpr int kUsage = 2;
 /// Headings of the list of commands.
 inline constexpr char kMounting[] = "Working in an overlay";
 inline constexpr char kFinishing[] = "Finishing a session";
+inline constexpr char kLayers[] = "Layers";
 inline constexpr char kMachine[] = "The machine";
 
 void add_mount(CLI::App& app, Action& action);
@@ -40,6 +41,7 @@ void add_discard(CLI::App& app, Action& action);
 void add_preserve(CLI::App& app, Action& action);
 void add_recover(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_layer(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 
 /// The argument SESSION.

@@ -44,23 +44,27 @@ std::string version() {
                      fuse::library_version());
 }
 
-// "veneer", or "veneer mount": whose --help to name.
+// "veneer", "veneer mount", "veneer layer build": whose --help to name.
 std::string command_in(const CLI::App& app) {
   const auto named = app.get_subcommands();
-  return named.empty() ? "veneer" : "veneer " + named.front()->get_name();
+  return named.empty() ? app.get_name()
+                       : app.get_name() + " " + command_in(*named.front());
+}
+
+// The command that was named last, or the program.
+const CLI::App& innermost(const CLI::App& app) {
+  const auto named = app.get_subcommands();
+  return named.empty() ? app : innermost(*named.front());
 }
 
 // What could stand where an unknown word does.
-std::vector<std::string> known_words(const CLI::App& app) {
+std::vector<std::string> known_words(const CLI::App& command) {
   std::vector<std::string> known;
-  const auto named = app.get_subcommands();
-  if (named.empty()) {
-    for (const CLI::App* const command : app.get_subcommands({})) {
-      known.push_back(command->get_name());
-    }
-    return known;
+  for (const CLI::App* const inner : command.get_subcommands({})) {
+    known.push_back(inner->get_name());
   }
-  for (const CLI::Option* const option : named.front()->get_options()) {
+  if (!known.empty()) return known;
+  for (const CLI::Option* const option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) {
       known.push_back("--" + name);
     }
@@ -69,12 +73,13 @@ std::vector<std::string> known_words(const CLI::App& app) {
 }
 
 std::string explain_unknown(const CLI::App& app, const std::string& word) {
+  const CLI::App& command = innermost(app);
   const std::string option = word.substr(0, word.find('='));
   const bool is_option = word.starts_with('-');
-  if (!is_option && !app.get_subcommands().empty()) {
+  if (!is_option && command.get_subcommands({}).empty()) {
     return fmt::format("argument '{}' is one too many", word);
   }
-  const std::vector<std::string> known = known_words(app);
+  const std::vector<std::string> known = known_words(command);
   const std::vector<std::string_view> views(known.begin(), known.end());
   const std::string_view nearest = session::find_nearest(option, views);
   const std::string what =
@@ -96,9 +101,9 @@ int parse_and_run(int argc, const char* const* argv) {
   app.allow_extras();
 
   Action action;
-  for (const auto add :
-       {add_mount, add_umount, add_status, add_run, add_diff, add_commit,
-        add_discard, add_preserve, add_recover, add_export, add_doctor}) {
+  for (const auto add : {add_mount, add_umount, add_status, add_run, add_diff,
+                         add_commit, add_discard, add_preserve, add_recover,
+                         add_export, add_layer, add_doctor}) {
     add(app, action);
   }
 

@@ -54,8 +54,8 @@ Result<void> DirFile::check_items(std::uint32_t layer) {
   return {};
 }
 
-// Names that rise strictly from item to item cannot come round again, and a
-// path is never longer than kMostHeight, so this ends; and if as many items are
+// Names that rise strictly from item to item cannot come round again, and no
+// item lies deeper than kMostHeight, so this ends; and if as many items are
 // passed as there are, all are in the tree.
 Result<void> DirFile::check_tree() const {
   std::vector<bool> begins(bytes_.size());
@@ -63,32 +63,36 @@ Result<void> DirFile::check_tree() const {
        at += kPrefix + load_be<std::uint64_t>(bytes_.data() + at)) {
     begins[at] = true;
   }
-  std::uint64_t path[kMostHeight];
+  struct Open {
+    std::uint64_t at;
+    std::uint32_t level;
+  };
+  Open path[kMostHeight];
   std::size_t depth = 0;
   std::size_t passed = 0;
   std::string_view last;
-  const auto descend = [&](std::uint64_t from,
-                           std::uint64_t at) -> Result<void> {
+  const auto descend = [&](std::uint64_t from, std::uint64_t at,
+                           std::uint32_t level) -> Result<void> {
     while (at != 0) {
       if (at >= begins.size() || !begins[static_cast<std::size_t>(at)]) {
         return bad_at(from, fmt::format("no entry begins at {}", at));
       }
-      if (depth == kMostHeight) return bad_at(from, "the tree is too high");
-      path[depth++] = at;
+      if (level == kMostHeight) return bad_at(from, "the tree is too high");
+      path[depth++] = {at, ++level};
       from = at;
       at = item_at(at).left;
     }
     return {};
   };
-  TRY(descend(0, root_));
+  TRY(descend(0, root_, 0));
   while (depth > 0) {
-    const std::uint64_t at = path[--depth];
+    const auto [at, level] = path[--depth];
     const DirItem item = item_at(at);
     if (passed++ > 0 && item.name <= last) {
       return bad_at(at, "the names are not in order");
     }
     last = item.name;
-    TRY(descend(at, item.right));
+    TRY(descend(at, item.right, level));
   }
   if (passed != count_) {
     return bad_at(

@@ -52,6 +52,20 @@ Result<std::span<const std::byte>> payload_of(
   return bytes.subspan(kPrefix, size - kPrefix);
 }
 
+// The same of a super block, which is a file of its own.
+Result<std::span<const std::byte>> super_payload(
+    std::span<const std::byte> bytes) {
+  TRY_ASSIGN(const auto payload, payload_of(bytes));
+  if (kPrefix + payload.size() != bytes.size()) {
+    return bad(fmt::format("{} bytes after the end",
+                           bytes.size() - kPrefix - payload.size()));
+  }
+  if (payload.size() < 12) {
+    return bad(fmt::format("a super block of {} bytes", payload.size()));
+  }
+  return payload;
+}
+
 Result<Kind> kind_of(std::uint32_t value) {
   if (value > kLastKind) return bad(fmt::format("there is no kind {}", value));
   return static_cast<Kind>(value);
@@ -294,15 +308,13 @@ Result<DirItem> decode_dir_item(std::span<const std::byte> bytes) {
   return item;
 }
 
+Result<std::uint32_t> decode_layer_id(std::span<const std::byte> bytes) {
+  TRY_ASSIGN(const auto payload, super_payload(bytes));
+  return Take(payload).u32();
+}
+
 Result<Super> decode_super(std::span<const std::byte> bytes) {
-  TRY_ASSIGN(const auto payload, payload_of(bytes));
-  if (kPrefix + payload.size() != bytes.size()) {
-    return bad(fmt::format("{} bytes after the end",
-                           bytes.size() - kPrefix - payload.size()));
-  }
-  if (payload.size() < 12) {
-    return bad(fmt::format("a super block of {} bytes", payload.size()));
-  }
+  TRY_ASSIGN(const auto payload, super_payload(bytes));
   Take take(payload);
   Super super;
   super.layer_id = take.u32();

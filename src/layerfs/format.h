@@ -148,6 +148,8 @@ Result<std::uint64_t> decode_dir_header(std::span<const std::byte> bytes);
 Result<DirItem> decode_dir_item(std::span<const std::byte> bytes);
 /// `bytes` are the whole file.
 Result<Super> decode_super(std::span<const std::byte> bytes);
+/// The layer's number alone, where nobody asks for the layers below.
+Result<std::uint32_t> decode_layer_id(std::span<const std::byte> bytes);
 
 /// May be looked up, listed and mounted: 1 to 255 bytes, no '/', no NUL, not
 /// "." or "..".

@@ -36,10 +36,10 @@ Result<void> check_lower(const OneLayer& top, const OneLayer& lower,
 
 Result<std::shared_ptr<LayerReader>> LayerReader::open(
     const std::string& path, const std::string& blobs) {
-  TRY_ASSIGN(auto top, OneLayer::open(path));
+  TRY_ASSIGN(auto top, OneLayer::open(path, true));
   std::vector<std::unique_ptr<OneLayer>> layers;
   for (const Super::Lower& lower : top->super().lowers) {
-    TRY_ASSIGN(auto layer, OneLayer::open(lower.path));
+    TRY_ASSIGN(auto layer, OneLayer::open(lower.path, false));
     TRY(check_lower(*top, *layer, lower.layer_id));
     layers.push_back(std::move(layer));
   }

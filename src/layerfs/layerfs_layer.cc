@@ -136,6 +136,7 @@ Result<std::optional<Child>> LayerfsLayer::lookup(const LayerNode& dir,
                                                   Name name) {
   const LayerfsNode& parent = layerfs(dir);
   if (parent.kind != Kind::kDirectory) return Error(ENOTDIR, "lookup");
+  if (name.size() > kLongestName) return Error(ENAMETOOLONG, "lookup");
   const auto entries = entries_of(parent);
   if (!entries) return logged(entries.error());
   const auto target = (*entries)->find(name);

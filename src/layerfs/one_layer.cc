@@ -56,6 +56,11 @@ Result<std::optional<VeneerHeader>> read_header(int dir) {
   return std::optional(std::move(header));
 }
 
+Result<Super> decode_brief(std::span<const std::byte> bytes) {
+  TRY_ASSIGN(const std::uint32_t id, decode_layer_id(bytes));
+  return Super{.layer_id = id, .lowers = {}};
+}
+
 // Of a layer without our own file: what costs nothing to see.
 Digest256 foreign_identity(std::span<const std::byte> super,
                            const std::uint64_t (&sizes)[3]) {
@@ -123,7 +128,8 @@ OneLayer::OneLayer(std::string path, sys::UniqueFd dir, Super super,
       attributes_(kAttributesTable, Section::kAttributeChunks, sizes[1]),
       inline_(kInlineData, Section::kInlineChunks, sizes[2]) {}
 
-Result<std::unique_ptr<OneLayer>> OneLayer::open(const std::string& path) {
+Result<std::unique_ptr<OneLayer>> OneLayer::open(const std::string& path,
+                                                 bool with_lowers) {
   TRY_ASSIGN(sys::UniqueFd dir, sys::open_dir(path));
   const auto about_file = [&](const Error& error, const char* name) {
     std::string subject = path + "/" + name;
@@ -136,7 +142,7 @@ Result<std::unique_ptr<OneLayer>> OneLayer::open(const std::string& path) {
   };
   const auto bytes = read_whole(dir.get(), kSuperFile, kMostSuperBytes);
   if (!bytes) return about_file(bytes.error(), kSuperFile);
-  auto super = decode_super(*bytes);
+  auto super = with_lowers ? decode_super(*bytes) : decode_brief(*bytes);
   if (!super) return about_file(super.error(), kSuperFile);
   std::uint64_t sizes[3] = {};
   const char* const names[3] = {kFileTable, kAttributesTable, kInlineData};

@@ -75,9 +75,12 @@ class ChunkMarks {
 
 class OneLayer {
  public:
+  /// `with_lowers`: super() has the layers below, too. A deep stack opens many
+  /// layers and asks only one of them.
   /// Fails  ENOENT, ENOTDIR, EACCES  about `path`
   ///        EIO  about the file of the layer that is wrong
-  static Result<std::unique_ptr<OneLayer>> open(const std::string& path);
+  static Result<std::unique_ptr<OneLayer>> open(const std::string& path,
+                                                bool with_lowers);
 
   const std::string& path() const { return path_; }
   int dir_fd() const { return dir_.get(); }

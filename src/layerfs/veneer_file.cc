@@ -214,14 +214,21 @@ Result<VeneerHeader> decode_veneer_header(std::span<const std::byte> bytes,
   header.file_table_size = u64();
   header.attributes_size = u64();
   header.inline_size = u64();
+  // One section after the other, and nothing else.
+  std::uint64_t end = size;
   for (auto& place : header.sections) {
     place.offset = u64();
     place.size = u64();
     place.digest = digest();
-    if (place.offset > file_size || place.size > file_size - place.offset) {
+    if (place.offset != end || end > file_size ||
+        place.size > file_size - end) {
       return bad(fmt::format("{} bytes at {} of a file of {}", place.size,
                              place.offset, file_size));
     }
+    end += place.size;
+  }
+  if (end != file_size) {
+    return bad(fmt::format("{} bytes after the end", file_size - end));
   }
   for (std::uint32_t i = 0; i < lowers; ++i) {
     VeneerHeader::Lower lower;

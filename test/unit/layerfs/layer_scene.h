@@ -9,8 +9,11 @@
 
 #pragma once
 
+#include <dirent.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -21,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "layerfs/layer_reader.h"
+#include "sys/file.h"
 #include "test/support/result.h"
 #include "test/support/scratch_dir.h"
 #include "veneer/layerfs.h"
@@ -88,6 +92,108 @@ class LayerScene : public ::testing::Test {
       std::abort();
     }
     return *layer;
+  }
+
+  /// `lower` with `bottom` on top, as layer `name`.
+  LayerFs stack(const std::string& name, const LayerFs& lower,
+                const LayerFs& bottom) {
+    auto builder = UpperLayerBuilder::create(path(name), lower);
+    EXPECT_TRUE(builder) << builder.error().message();
+    const auto filled = builder->fill_from_bottom_layer(bottom);
+    EXPECT_TRUE(filled) << filled.error().message();
+    const auto done = std::move(*builder).finish();
+    EXPECT_TRUE(done) << done.error().message();
+    return open(name);
+  }
+
+  // What a user of the layer sees. Paths are relative, "" is the root.
+
+  static std::unique_ptr<Layer> view(const LayerFs& layer) {
+    auto opened = layer.as_layer({.uid = 7, .gid = 8});
+    EXPECT_TRUE(opened) << opened.error().message();
+    return *std::move(opened);
+  }
+
+  static Result<std::optional<Child>> find(Layer& layer,
+                                           std::string_view path) {
+    Child at = layer.root();
+    while (!path.empty()) {
+      const std::size_t slash = path.find('/');
+      TRY_ASSIGN(auto child, layer.lookup(*at.node, path.substr(0, slash)));
+      if (!child || child->marks.whiteout) return child;
+      at = *std::move(child);
+      path.remove_prefix(slash == path.npos ? path.size() : slash + 1);
+    }
+    return std::optional(std::move(at));
+  }
+
+  /// Requires that it is there.
+  static Child at(Layer& layer, std::string_view path) {
+    auto child = find(layer, path);
+    if (!child || !*child || !(*child)->node) {
+      ADD_FAILURE() << "there is no " << path;
+      std::abort();
+    }
+    return **child;
+  }
+
+  static bool has(Layer& layer, std::string_view path) {
+    const auto child = find(layer, path);
+    EXPECT_TRUE(child) << child.error().message();
+    return *child && (*child)->node;
+  }
+
+  /// Names in order; directories end in "/", links in "@".
+  static Words entries(Layer& layer, std::string_view path) {
+    Words found;
+    const auto done =
+        layer.read_dir(*at(layer, path).node, [&](const DirEntry& entry) {
+          if (entry.whiteout) return;
+          found.emplace_back(entry.name);
+          if (entry.type == DT_DIR) found.back().push_back('/');
+          if (entry.type == DT_LNK) found.back().push_back('@');
+        });
+    EXPECT_TRUE(done) << done.error().message();
+    std::ranges::sort(found);
+    return found;
+  }
+
+  static Result<std::string> try_read(Layer& layer, std::string_view path) {
+    TRY_ASSIGN(const FileData data, layer.open_data(*at(layer, path).node));
+    std::string bytes(*data.length, '\0');
+    if (data.fd < 0) return bytes;
+    TRY_ASSIGN(
+        const std::size_t got,
+        sys::pread_full(data.fd, bytes.data(), bytes.size(), data.offset));
+    bytes.resize(got);
+    return bytes;
+  }
+  static std::string read(Layer& layer, std::string_view path) {
+    const auto bytes = try_read(layer, path);
+    EXPECT_TRUE(bytes) << bytes.error().message();
+    return bytes ? *bytes : "";
+  }
+
+  /// A blob of the store.
+  BlobRange add_blob(std::string_view bytes, std::uint64_t offset,
+                     std::uint64_t length) {
+    auto store = BlobStore::open(blobs());
+    const auto blob = store->add_bytes(veneer::as_bytes(bytes));
+    EXPECT_TRUE(store->publish());
+    return {blob->sha256, offset, length};
+  }
+
+  static Words faults(const LayerFs& layer, const VerifyOptions& options = {}) {
+    const auto found = layer.verify(options);
+    if (!found) return {found.error().message()};
+    Words lines;
+    for (const Fault& fault : *found) {
+      lines.push_back(
+          fault.file +
+          (fault.offset ? "+" + std::to_string(*fault.offset) : "") + ": " +
+          fault.what);
+    }
+    return lines;
   }
 
   std::string read_file(const std::string& name) const {
