@@ -92,6 +92,7 @@ Result<void> Tree::set_xattrs(NodeIndex index,
 void Tree::set_link(NodeIndex index, NodeIndex target) {
   TreeNode& node = nodes_[index];
   node.is_link = true;
+  node.is_inline = false;
   node.data = target;
 }
 
@@ -101,6 +102,13 @@ Result<void> Tree::set_link(NodeIndex index, std::string_view path) {
   node.is_path_link = true;
   TRY_ASSIGN(node.data, arena_.add(path));
   return {};
+}
+
+void Tree::drop(NodeIndex index) {
+  // Without a type it is nothing that anybody asks for.
+  TreeNode& node = nodes_[index];
+  node.mode = 0;
+  node.is_link = false;
 }
 
 // --- Closing -----------------------------------------------------------------
@@ -113,7 +121,10 @@ std::optional<TreeFault> Tree::finish() {
 
 // Children of one directory one after the other, as they were added.
 void Tree::group_children() {
-  for (NodeIndex i = 1; i < size(); ++i) ++nodes_[nodes_[i].parent].payload;
+  for (NodeIndex i = 1; i < size(); ++i) {
+    if (nodes_[nodes_[i].parent].is_dropped()) drop(i);
+    if (!nodes_[i].is_dropped()) ++nodes_[nodes_[i].parent].payload;
+  }
   std::uint32_t end = 0;
   for (NodeIndex i = 0; i < size(); ++i) {
     TreeNode& node = nodes_[i];
@@ -124,6 +135,7 @@ void Tree::group_children() {
   }
   children_.resize(end);
   for (NodeIndex i = 1; i < size(); ++i) {
+    if (nodes_[i].is_dropped()) continue;
     TreeNode& dir = nodes_[nodes_[i].parent];
     children_[dir.data + dir.payload++] = i;
   }
@@ -177,6 +189,7 @@ std::optional<std::string> Tree::resolve_link(NodeIndex link) {
     }
   }
   if (nodes_[at].is_dir()) return "a hard link to a directory";
+  if (nodes_[at].is_dropped()) return "the hard link's target was replaced";
   for (const NodeIndex each : chain) nodes_[each].data = at;
   return std::nullopt;
 }
