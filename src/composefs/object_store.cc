@@ -127,7 +127,7 @@ Result<void> ObjectStore::ensure_dir(const Digest256& digest) {
 
 Result<void> ObjectStore::put(const Digest256& digest,
                               const ObjectContent& content, Transfer transfer) {
-  const std::string object = object_path(digest);
+  const std::string object = object_name(digest);
   TRY_ASSIGN(const auto there, sys::find_at(dir_.get(), object.c_str()));
   if (there) return {};
   if (transfer == Transfer::kLink && content.fd >= 0) {
@@ -146,7 +146,7 @@ Result<bool> ObjectStore::put_link(const Digest256& digest, int fd) {
   if ((attr.mode & 07777) != kObjectMode) return false;
   TRY(ensure_dir(digest));
   TRY(sys::fsync_fd(fd));
-  const auto linked = sys::link_fd(fd, dir_.get(), object_path(digest).c_str());
+  const auto linked = sys::link_fd(fd, dir_.get(), object_name(digest).c_str());
   return linked || linked.error().code() == EEXIST;
 }
 
@@ -182,7 +182,7 @@ Result<void> ObjectStore::publish(NewObject object, const Digest256& digest) {
   ignore_error(sys::enable_verity(readable.get()));
   TRY(ensure_dir(digest));
   TRY(sys::rename_at(dir_.get(), object.name_.c_str(), dir_.get(),
-                     object_path(digest).c_str()));
+                     object_name(digest).c_str()));
   object.name_.clear();
   return {};
 }

@@ -18,16 +18,14 @@
 
 #include "composefs/object_store.h"
 #include "composefs/tree.h"
+#include "veneer/change.h"
 #include "veneer/layer.h"
 #include "veneer/result.h"
 
 namespace veneer::composefs {
 
-struct SourceProgress {
-  std::uint64_t files = 0;  ///< done
-};
 /// Called from any thread, one at a time. False stops the work.
-using OnSourceProgress = std::function<bool(const SourceProgress&)>;
+using OnProgress = std::function<bool(const Progress&)>;
 
 struct SourceOptions {
   bool use_epoch = false;     ///< all times are 0
@@ -39,7 +37,7 @@ struct SourceOptions {
   unsigned threads = 0;  ///< 0: one for each processor
   ObjectStore* store = nullptr;
   Transfer transfer = Transfer::kReflink;
-  OnSourceProgress on_progress;
+  OnProgress on_progress;
 };
 
 /// All below `path`, other filesystems mounted there too.

@@ -156,7 +156,7 @@ Result<TreePtr> TarReader::read(int fd) {
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) return damaged();
     TRY(read_entry(entry));
     if (count % kProgressEach == 0 && options_.on_progress &&
-        !options_.on_progress({count})) {
+        !options_.on_progress({"scanning", count})) {
       return Error(ECANCELED, "read");
     }
   }

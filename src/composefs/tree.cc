@@ -55,7 +55,7 @@ Result<void> Tree::set_target(NodeIndex index, std::string_view target) {
 Result<void> Tree::set_payload(NodeIndex index, std::string_view payload) {
   TreeNode& node = nodes_[index];
   if (payload.empty()) return {};
-  if (const auto digest = digest_from_object_path(payload)) {
+  if (const auto digest = digest_from_object_name(payload)) {
     node.payload = digests_.add(*digest);
     node.payload_kind = PayloadKind::kDigest;
     return {};
@@ -239,7 +239,7 @@ std::string Tree::payload(const TreeNode& node) const {
     case PayloadKind::kNone:
       return {};
     case PayloadKind::kDigest:
-      return object_path(digests_.get(node.payload));
+      return object_name(digests_.get(node.payload));
     case PayloadKind::kText:
       return std::string(texts_.get(node.payload));
   }
@@ -252,13 +252,13 @@ TreeXattr Tree::xattr(std::uint32_t id) const {
   return {item.substr(1, name_size), item.substr(1 + std::size_t{name_size})};
 }
 
-std::string object_path(const Digest256& digest) {
+std::string object_name(const Digest256& digest) {
   std::string path = to_hex(digest);
   path.insert(2, 1, '/');
   return path;
 }
 
-std::optional<Digest256> digest_from_object_path(std::string_view path) {
+std::optional<Digest256> digest_from_object_name(std::string_view path) {
   constexpr std::size_t kLength = 2 * sizeof(Digest256) + 1;
   if (path.size() != kLength || path[2] != '/') return std::nullopt;
   // Upper-case digits spell the same digest but another path.

@@ -214,8 +214,8 @@ class Tree {
 using TreePtr = std::unique_ptr<Tree>;
 
 /// "5a/5a5a...", the place of an object in a store.
-std::string object_path(const Digest256& digest);
+std::string object_name(const Digest256& digest);
 /// The digest that `path` was made of, if it was.
-std::optional<Digest256> digest_from_object_path(std::string_view path);
+std::optional<Digest256> digest_from_object_name(std::string_view path);
 
 }  // namespace veneer::composefs
