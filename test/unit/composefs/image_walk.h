@@ -51,9 +51,11 @@ class ImageWalk {
       return true;
     }));
     for (const std::string& name : names) holds(image_.xattr(*inode, name));
-    holds(image_.xattr(*inode, "trusted.overlay.metacopy"));
+    const auto metacopy = image_.xattr(*inode, "trusted.overlay.metacopy");
+    // What stands for content that is elsewhere need not make sense.
+    const bool is_external = holds(metacopy) && *metacopy;
     if (inode->is_symlink()) holds(image_.read_link(*inode));
-    if (inode->is_regular()) read_ends(*inode);
+    if (inode->is_regular() && !is_external) read_ends(*inode);
     if (inode->is_dir()) list(*inode, stack);
   }
 
