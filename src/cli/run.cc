@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/tools.h"
 #include "fuse/library.h"
 #include "session/config.h"
 #include "session/options.h"
@@ -96,9 +97,9 @@ int parse_and_run(int argc, const char* const* argv) {
   app.allow_extras();
 
   Action action;
-  for (const auto add :
-       {add_mount, add_umount, add_status, add_run, add_diff, add_commit,
-        add_discard, add_preserve, add_recover, add_export, add_doctor}) {
+  for (const auto add : {add_mount, add_umount, add_status, add_run, add_diff,
+                         add_commit, add_discard, add_preserve, add_recover,
+                         add_export, add_doctor, add_tools}) {
     add(app, action);
   }
 
@@ -134,6 +135,7 @@ int parse_and_run(int argc, const char* const* argv) {
 int run(int argc, const char* const* argv) {
   sys::open_standard_streams();
   try {
+    if (const auto status = run_tool(argc, argv)) return *status;
     return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
     return complain(

@@ -41,6 +41,12 @@ std::string clean_path(std::string_view path) {
   return result;
 }
 
+bool is_let_through(const Tree& tree, NodeIndex index, NameFilter filter) {
+  if (filter.empty()) return true;
+  while (tree.node(index).parent != kRootNode) index = tree.node(index).parent;
+  return std::ranges::find(filter, tree.name(tree.node(index))) != filter.end();
+}
+
 class Verifier {
  public:
   explicit Verifier(const ObjectStore& store) : store_(store) {}
@@ -89,11 +95,12 @@ class Verifier {
 
 }  // namespace
 
-void add_objects(const Tree& tree, std::vector<NamedObject>& objects) {
+void add_objects(const Tree& tree, NameFilter filter,
+                 std::vector<NamedObject>& objects) {
   for (NodeIndex i = 0; i < tree.size(); ++i) {
     const TreeNode& node = tree.node(i);
     std::string path = tree.payload(node);
-    if (path.empty()) continue;
+    if (path.empty() || !is_let_through(tree, i, filter)) continue;
     const Digest256* const digest = tree.digest(node);
     objects.push_back({std::move(path),
                        digest ? std::optional(*digest) : std::nullopt,

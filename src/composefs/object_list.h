@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "composefs/dump_text.h"
 #include "composefs/object_store.h"
 #include "composefs/source.h"
 #include "composefs/tree.h"
@@ -26,8 +27,9 @@ struct NamedObject {
   auto operator<=>(const NamedObject&) const = default;
 };
 
-/// Adds those of the tree.
-void add_objects(const Tree& tree, std::vector<NamedObject>& objects);
+/// Adds those of the tree; with a filter, of what it lets through.
+void add_objects(const Tree& tree, NameFilter filter,
+                 std::vector<NamedObject>& objects);
 /// Sorts, and leaves each out but once.
 void sort_objects(std::vector<NamedObject>& objects);
 
