@@ -2,24 +2,18 @@
 //
 // veneer export: the changes of a session as a layer of a container image.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "cli/changes_text.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/new_file.h"
 #include "cli/progress.h"
-#include "session/config.h"
 #include "session/finish.h"
-#include "session/plan.h"
-#include "sys/file.h"
-#include "sys/link.h"
-#include "sys/open.h"
 #include "sys/terminal.h"
 
 namespace veneer::cli {
@@ -38,46 +32,6 @@ constexpr char kExamples[] = R"(write the changes as a layer of an image
 Examples:
   veneer export --oci layer.tar base.upper
   veneer export --oci - base.upper | zstd > layer.tar.zst)";
-
-// The file appears under its name when it is whole.
-class NewFile {
- public:
-  static Result<NewFile> create(const std::string& path) {
-    const std::filesystem::path whole(session::to_absolute(path));
-    NewFile file;
-    file.name_ = whole.filename().string();
-    file.new_name_ = file.name_ + ".new";
-    TRY_ASSIGN(file.dir_, sys::open_dir(whole.parent_path().string()));
-    auto opened = sys::open_at(file.dir_.get(), file.new_name_.c_str(),
-                               O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (!opened) return opened.error().about(whole.string());
-    file.fd_ = *std::move(opened);
-    return file;
-  }
-  ~NewFile() {
-    if (fd_) ignore_error(sys::unlink_at(dir_.get(), new_name_.c_str()));
-  }
-  NewFile(NewFile&&) noexcept = default;
-  NewFile& operator=(NewFile&&) = delete;
-
-  int fd() const { return fd_.get(); }
-
-  Result<void> publish() {
-    TRY(sys::fsync_fd(fd_.get()));
-    TRY(sys::rename_at(dir_.get(), new_name_.c_str(), dir_.get(),
-                       name_.c_str()));
-    fd_.reset();
-    return {};
-  }
-
- private:
-  NewFile() = default;
-
-  sys::UniqueFd dir_;
-  sys::UniqueFd fd_;
-  std::string name_;
-  std::string new_name_;
-};
 
 Result<finalize::ExportReport> write_layer(const session::FoundSession& session,
                                            int fd) {

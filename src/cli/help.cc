@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 namespace veneer::cli {
@@ -25,6 +26,10 @@ std::string describe(const CLI::Option& option) {
 
 // By group, in the order in which they were added.
 std::string list_commands(const CLI::App& app) {
+  std::size_t width = 8;
+  for (const CLI::App* const command : app.get_subcommands({})) {
+    width = std::max(width, command->get_name().size());
+  }
   std::string list;
   std::string group;
   for (const CLI::App* const command : app.get_subcommands({})) {
@@ -33,7 +38,7 @@ std::string list_commands(const CLI::App& app) {
       list += fmt::format("\n{}:\n", group);
     }
     const std::string footer = command->get_footer();
-    list += fmt::format("  {:<10}{}\n", command->get_name(),
+    list += fmt::format("  {:<{}}  {}\n", command->get_name(), width,
                         footer.substr(0, footer.find('\n')));
   }
   return list;

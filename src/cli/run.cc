@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/tools.h"
 #include "fuse/library.h"
 #include "session/config.h"
 #include "session/options.h"
@@ -103,7 +104,7 @@ int parse_and_run(int argc, const char* const* argv) {
   Action action;
   for (const auto add : {add_mount, add_umount, add_status, add_run, add_diff,
                          add_commit, add_discard, add_preserve, add_recover,
-                         add_export, add_layer, add_doctor}) {
+                         add_export, add_layer, add_doctor, add_tools}) {
     add(app, action);
   }
 
@@ -139,6 +140,7 @@ int parse_and_run(int argc, const char* const* argv) {
 int run(int argc, const char* const* argv) {
   sys::open_standard_streams();
   try {
+    if (const auto status = run_tool(argc, argv)) return *status;
     return parse_and_run(argc, argv);
   } catch (const std::exception& error) {
     return complain(

@@ -6,7 +6,6 @@
 // fault which shows only at the end (a name that stands twice) is still told
 // with its line.
 
-#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "composefs/dir_index.h"
 #include "composefs/dump_text.h"
 #include "composefs/format.h"
 #include "sys/stream.h"
@@ -65,46 +65,6 @@ bool has_type(std::uint32_t mode) {
   return std::ranges::find(kTypes, mode & S_IFMT) != kTypes.end();
 }
 
-// Directories by parent and name, for lines that are not below the last one.
-class DirIndex {
- public:
-  explicit DirIndex(const Tree& tree) : index_(0, Hash{&tree}, Equal{&tree}) {}
-
-  void add(NodeIndex dir) { index_.insert(dir); }
-  std::optional<NodeIndex> find(NodeIndex parent, std::string_view name) const {
-    const auto found = index_.find(Key{parent, name});
-    if (found == index_.end()) return std::nullopt;
-    return *found;
-  }
-
- private:
-  using Key = std::pair<NodeIndex, std::string_view>;
-  static Key key_of(const Tree* tree, NodeIndex dir) {
-    return {tree->node(dir).parent, tree->name(tree->node(dir))};
-  }
-  struct Hash {
-    using is_transparent = void;
-    const Tree* tree;
-    std::size_t operator()(const Key& key) const { return absl::HashOf(key); }
-    std::size_t operator()(NodeIndex dir) const {
-      return absl::HashOf(key_of(tree, dir));
-    }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const Tree* tree;
-    bool operator()(NodeIndex a, NodeIndex b) const { return a == b; }
-    bool operator()(NodeIndex dir, const Key& key) const {
-      return key_of(tree, dir) == key;
-    }
-    bool operator()(const Key& key, NodeIndex dir) const {
-      return key_of(tree, dir) == key;
-    }
-  };
-
-  absl::flat_hash_set<NodeIndex, Hash, Equal> index_;
-};
-
 class DumpReader {
  public:
   explicit DumpReader(const DumpOptions& options)
@@ -148,7 +108,7 @@ class DumpReader {
 
   const DumpOptions& options_;
   TreePtr tree_;
-  DirIndex dirs_;
+  DirIndex dirs_;  // directories alone
   std::uint64_t line_ = 0;
   std::array<std::string_view, kFieldCount> fields_;
   std::string_view rest_;  // behind the fields

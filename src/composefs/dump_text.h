@@ -52,7 +52,8 @@ Result<TreePtr> read_dump(std::string_view text,
 /// From where `fd` stands to its end.
 Result<TreePtr> read_dump_fd(int fd, const DumpOptions& options = {});
 
-/// Which objects to print: all, or those named in the root with what is below.
+/// Which objects to print beside the root: all, or those of such a name in it,
+/// with what is below.
 using NameFilter = std::span<const std::string>;
 
 /// Gets the text piece by piece.

@@ -41,7 +41,7 @@ class DumpWriter {
 
 Result<void> DumpWriter::write(NameFilter filter) {
   const TreeNode& root = tree_.node(kRootNode);
-  if (filter.empty()) TRY(write_line(kRootNode));
+  TRY(write_line(kRootNode));
   std::vector<Level> levels = {{tree_.children(root)}};
   while (!levels.empty()) {
     Level& level = levels.back();

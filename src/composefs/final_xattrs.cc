@@ -246,7 +246,7 @@ std::string FinalXattrs::value_of(Item item) const {
       return value.append(digest.begin(), digest.end());
     }
     case Kind::kRedirect:
-      return "/" + object_path(tree_.digests().get(item.id));
+      return "/" + object_name(tree_.digests().get(item.id));
     case Kind::kTextRedirect:
       return std::string("/").append(tree_.payload_text(item.id));
   }

@@ -29,12 +29,6 @@ bool is_shortage(int code) {
   return code == EMFILE || code == ENFILE || code == ENOMEM;
 }
 
-bool changed_lately(const Attr& attr) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return attr.ctime.tv_sec + kGrainSeconds > now.count();
-}
-
 Result<Digest256> hash_file(int fd) {
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadSize);
   VerityHasher hasher;
@@ -49,12 +43,23 @@ Result<Digest256> hash_file(int fd) {
 
 }  // namespace
 
-ObjectReader::ObjectReader(Verify verify)
-    : verify_(verify), known_(kKnownObjects) {}
+ObjectReader::ObjectReader(Verify verify, Clock clock)
+    : verify_(verify), clock_(std::move(clock)), known_(kKnownObjects) {}
+
+std::int64_t ObjectReader::system_time() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+bool ObjectReader::changed_lately(const Attr& attr) const {
+  return attr.ctime.tv_sec + kGrainSeconds > clock_();
+}
 
 Result<std::unique_ptr<ObjectReader>> ObjectReader::open(
-    const std::vector<std::string>& dirs, Verify verify) {
-  std::unique_ptr<ObjectReader> reader(new ObjectReader(verify));
+    const std::vector<std::string>& dirs, Verify verify, Clock clock) {
+  std::unique_ptr<ObjectReader> reader(
+      new ObjectReader(verify, std::move(clock)));
   for (const std::string& dir : dirs) {
     TRY_ASSIGN(sys::UniqueFd fd, sys::open_dir(dir));
     reader->dirs_.push_back(std::move(fd));

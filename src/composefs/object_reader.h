@@ -17,7 +17,10 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,9 +45,14 @@ struct ObjectRef {
 
 class ObjectReader {
  public:
+  /// Seconds since the epoch.
+  using Clock = std::function<std::int64_t()>;
+  static std::int64_t system_time();
+
   /// Fails  ENOENT, ENOTDIR, EACCES  about one of `dirs`
   static Result<std::unique_ptr<ObjectReader>> open(
-      const std::vector<std::string>& dirs, Verify verify);
+      const std::vector<std::string>& dirs, Verify verify,
+      Clock clock = system_time);
 
   /// Fails  EIO  it is missing, or not what the image says; logged
   ///        EMFILE, ENFILE, ENOMEM
@@ -68,13 +76,15 @@ class ObjectReader {
     }
   };
 
-  explicit ObjectReader(Verify verify);
+  ObjectReader(Verify verify, Clock clock);
   Result<sys::UniqueFd> find(const std::string& path) const;
   Result<void> check(int fd, const Attr& attr, const ObjectRef& object);
   Result<Digest256> digest_of(int fd, const Attr& attr);
   bool is_known(const Key& key, const Digest256& digest);
+  bool changed_lately(const Attr& attr) const;
 
   const Verify verify_;
+  const Clock clock_;
   std::vector<sys::UniqueFd> dirs_;
   std::atomic<std::uint64_t> hashed_{0};
   Mutex mu_{Rank::kLeaf};

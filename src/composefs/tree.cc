@@ -55,7 +55,7 @@ Result<void> Tree::set_target(NodeIndex index, std::string_view target) {
 Result<void> Tree::set_payload(NodeIndex index, std::string_view payload) {
   TreeNode& node = nodes_[index];
   if (payload.empty()) return {};
-  if (const auto digest = digest_from_object_path(payload)) {
+  if (const auto digest = digest_from_object_name(payload)) {
     node.payload = digests_.add(*digest);
     node.payload_kind = PayloadKind::kDigest;
     return {};
@@ -92,6 +92,7 @@ Result<void> Tree::set_xattrs(NodeIndex index,
 void Tree::set_link(NodeIndex index, NodeIndex target) {
   TreeNode& node = nodes_[index];
   node.is_link = true;
+  node.is_inline = false;
   node.data = target;
 }
 
@@ -101,6 +102,13 @@ Result<void> Tree::set_link(NodeIndex index, std::string_view path) {
   node.is_path_link = true;
   TRY_ASSIGN(node.data, arena_.add(path));
   return {};
+}
+
+void Tree::drop(NodeIndex index) {
+  // Without a type it is nothing that anybody asks for.
+  TreeNode& node = nodes_[index];
+  node.mode = 0;
+  node.is_link = false;
 }
 
 // --- Closing -----------------------------------------------------------------
@@ -113,7 +121,10 @@ std::optional<TreeFault> Tree::finish() {
 
 // Children of one directory one after the other, as they were added.
 void Tree::group_children() {
-  for (NodeIndex i = 1; i < size(); ++i) ++nodes_[nodes_[i].parent].payload;
+  for (NodeIndex i = 1; i < size(); ++i) {
+    if (nodes_[nodes_[i].parent].is_dropped()) drop(i);
+    if (!nodes_[i].is_dropped()) ++nodes_[nodes_[i].parent].payload;
+  }
   std::uint32_t end = 0;
   for (NodeIndex i = 0; i < size(); ++i) {
     TreeNode& node = nodes_[i];
@@ -124,6 +135,7 @@ void Tree::group_children() {
   }
   children_.resize(end);
   for (NodeIndex i = 1; i < size(); ++i) {
+    if (nodes_[i].is_dropped()) continue;
     TreeNode& dir = nodes_[nodes_[i].parent];
     children_[dir.data + dir.payload++] = i;
   }
@@ -177,6 +189,7 @@ std::optional<std::string> Tree::resolve_link(NodeIndex link) {
     }
   }
   if (nodes_[at].is_dir()) return "a hard link to a directory";
+  if (nodes_[at].is_dropped()) return "the hard link's target was replaced";
   for (const NodeIndex each : chain) nodes_[each].data = at;
   return std::nullopt;
 }
@@ -226,7 +239,7 @@ std::string Tree::payload(const TreeNode& node) const {
     case PayloadKind::kNone:
       return {};
     case PayloadKind::kDigest:
-      return object_path(digests_.get(node.payload));
+      return object_name(digests_.get(node.payload));
     case PayloadKind::kText:
       return std::string(texts_.get(node.payload));
   }
@@ -239,13 +252,13 @@ TreeXattr Tree::xattr(std::uint32_t id) const {
   return {item.substr(1, name_size), item.substr(1 + std::size_t{name_size})};
 }
 
-std::string object_path(const Digest256& digest) {
+std::string object_name(const Digest256& digest) {
   std::string path = to_hex(digest);
   path.insert(2, 1, '/');
   return path;
 }
 
-std::optional<Digest256> digest_from_object_path(std::string_view path) {
+std::optional<Digest256> digest_from_object_name(std::string_view path) {
   constexpr std::size_t kLength = 2 * sizeof(Digest256) + 1;
   if (path.size() != kLength || path[2] != '/') return std::nullopt;
   // Upper-case digits spell the same digest but another path.

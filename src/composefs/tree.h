@@ -72,6 +72,7 @@ struct TreeNode {
   bool is_link : 1 = false;       ///< another name of what `data` says
   bool is_path_link : 1 = false;  ///< `data` is still a path
 
+  bool is_dropped() const { return mode == 0; }
   bool is_dir() const { return !is_link && S_ISDIR(mode); }
   bool is_regular() const { return !is_link && S_ISREG(mode); }
   bool is_symlink() const { return !is_link && S_ISLNK(mode); }
@@ -132,6 +133,9 @@ class Tree {
   void set_link(NodeIndex node, NodeIndex target);
   Result<void> set_link(NodeIndex node, std::string_view path);
   TreeNode& edit(NodeIndex node) { return nodes_[node]; }
+  /// Takes an object out again, and what is below it. Requires that no link
+  /// leads to it.
+  void drop(NodeIndex node);
 
   /// Sorts directories and resolves links. Names that stand twice in a
   /// directory, and links that lead nowhere, in circles, or to a directory, are
@@ -210,8 +214,8 @@ class Tree {
 using TreePtr = std::unique_ptr<Tree>;
 
 /// "5a/5a5a...", the place of an object in a store.
-std::string object_path(const Digest256& digest);
+std::string object_name(const Digest256& digest);
 /// The digest that `path` was made of, if it was.
-std::optional<Digest256> digest_from_object_path(std::string_view path);
+std::optional<Digest256> digest_from_object_name(std::string_view path);
 
 }  // namespace veneer::composefs

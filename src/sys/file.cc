@@ -347,4 +347,9 @@ Result<void> lock_dir(int fd) {
   return Error(errno == EWOULDBLOCK ? EBUSY : errno, "flock");
 }
 
+Result<void> share_dir(int fd) {
+  if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return {};
+  return Error(errno == EWOULDBLOCK ? EBUSY : errno, "flock");
+}
+
 }  // namespace veneer::sys

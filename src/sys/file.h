@@ -115,5 +115,7 @@ Result<UniqueFd> open_handle(int mount_fd, const FileHandle& handle, int flags);
 /// closed. `fd` is no O_PATH descriptor.
 /// Fails  EBUSY  another one holds it
 Result<void> lock_dir(int fd);
+/// The same against those who lock it; others may share it too.
+Result<void> share_dir(int fd);
 
 }  // namespace veneer::sys

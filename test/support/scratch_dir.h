@@ -15,11 +15,9 @@ namespace veneer::testing {
 /// Made at construction, removed with all that is in it at destruction.
 class ScratchDir {
  public:
-  ScratchDir() {
-    const bool has_shm = std::filesystem::is_directory("/dev/shm");
-    std::filesystem::path place =
-        has_shm ? "/dev/shm" : std::filesystem::temp_directory_path();
-    path_ = std::filesystem::canonical(place) / "veneer-test-XXXXXX";
+  ScratchDir() : ScratchDir(in_memory()) {}
+  explicit ScratchDir(const std::filesystem::path& place)
+      : path_(std::filesystem::canonical(place) / "veneer-test-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) path_.clear();
   }
   ~ScratchDir() {
@@ -37,6 +35,11 @@ class ScratchDir {
   }
 
  private:
+  static std::filesystem::path in_memory() {
+    const bool has_shm = std::filesystem::is_directory("/dev/shm");
+    return has_shm ? "/dev/shm" : std::filesystem::temp_directory_path();
+  }
+
   std::string path_;
 };
 

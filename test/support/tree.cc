@@ -41,13 +41,6 @@ void expect_ok(long rc, const char* what, const std::string& path) {
   ADD_FAILURE() << what << " " << path << ": " << error_name(error);
 }
 
-// Big contents are compared by length and hash, so that trees stay small.
-std::string digested(const std::string& content) {
-  if (content.size() <= kDigestAbove) return content;
-  return "<" + std::to_string(content.size()) + " bytes, hash " +
-         std::to_string(std::hash<std::string>{}(content)) + ">";
-}
-
 void write_file_at(const std::string& path, const std::string& content) {
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644));
   expect_ok(fd.get(), "create", path);
@@ -413,6 +406,12 @@ void build_tree(const Tree& tree, const std::string& root) {
       set_attributes(entry, join(root, path));
     }
   }
+}
+
+std::string digested(const std::string& content) {
+  if (content.size() <= kDigestAbove) return content;
+  return "<" + std::to_string(content.size()) + " bytes, hash " +
+         std::to_string(std::hash<std::string>{}(content)) + ">";
 }
 
 Tree read_tree(const std::string& root) {

@@ -134,6 +134,9 @@ void build_tree(const Tree& tree, const std::string& root);
 /// directories.
 Tree read_tree(const std::string& root);
 
+/// How a snapshot keeps `content`: a big one is compared by length and hash.
+std::string digested(const std::string& content);
+
 /// What a comparison looks at beyond what a literal says.
 struct Compare {
   bool ino = false;        ///< inode numbers
