@@ -101,9 +101,10 @@ void add_layer(CLI::App& app, Action& action) {
   layer->footer(kExamples);
   layer->group(kLayers);
   layer->require_subcommand(0, 1);
-  for (const auto add : {add_layer_build, add_layer_stack, add_layer_flatten,
-                         add_layer_manifest, add_layer_ls, add_layer_cat,
-                         add_layer_stat, add_layer_verify, add_layer_missing}) {
+  for (const auto add :
+       {add_layer_build, add_layer_stack, add_layer_flatten, add_layer_manifest,
+        add_layer_ls, add_layer_cat, add_layer_stat, add_layer_mount,
+        add_layer_verify, add_layer_missing}) {
     add(*layer, action);
   }
 }

@@ -25,6 +25,7 @@ void add_layer_manifest(CLI::App& layer, Action& action);
 void add_layer_ls(CLI::App& layer, Action& action);
 void add_layer_cat(CLI::App& layer, Action& action);
 void add_layer_stat(CLI::App& layer, Action& action);
+void add_layer_mount(CLI::App& layer, Action& action);
 void add_layer_verify(CLI::App& layer, Action& action);
 void add_layer_missing(CLI::App& layer, Action& action);
 

@@ -11,10 +11,8 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/serve.h"
 #include "session/options.h"
-#include "session/overlay_session.h"
-#include "sys/process.h"
-#include "sys/service.h"
 
 namespace veneer::cli {
 namespace {
@@ -54,8 +52,7 @@ struct MountCommand {
   session::Config config;
   std::vector<std::pair<const OptionSpec*, std::vector<std::string>>> values;
   std::vector<std::string> option_strings;
-  bool foreground = false;
-  std::string log;
+  Server server;
 };
 
 // All words that can follow -o, for --help.
@@ -132,52 +129,6 @@ Result<void> fill_config(MountCommand& mount) {
   return {};
 }
 
-Result<void> set_log(const std::string& log) {
-  if (log.empty()) return {};
-  const auto opened = sys::append_stderr_to(log);
-  if (opened) return {};
-  return session::sentence(
-      opened.error().code(),
-      fmt::format("log {} cannot be written: {} (name another file: --log)",
-                  log, session::reason_of(opened.error().code())));
-}
-
-int serve_in_foreground(const MountCommand& mount) {
-  if (const auto set = set_log(mount.log); !set) return complain(set.error());
-  const auto session = session::OverlaySession::start(
-      mount.config, session::ServerKind::kForeground);
-  if (!session) return complain(session.error());
-  const auto ended = (*session)->wait();
-  return ended ? 0 : complain(ended.error());
-}
-
-// In the child. The starter's pipes are let go of when the mount answers.
-Result<std::unique_ptr<session::OverlaySession>> start_daemon(
-    const MountCommand& mount) {
-  TRY_ASSIGN(auto session, session::OverlaySession::start(
-                               mount.config, session::ServerKind::kDaemon));
-  TRY(set_log(mount.log));
-  TRY(sys::redirect_to_null(/*keep_stderr=*/!mount.log.empty()));
-  TRY(sys::change_to_root());
-  return session;
-}
-
-int serve_as_daemon(const MountCommand& mount) {
-  auto forked = sys::fork_daemon();
-  if (!forked) return complain(forked.error());
-  if (forked->is_parent()) {
-    const auto ready = forked->wait_ready();
-    return ready ? 0 : complain(ready.error());
-  }
-  const auto session = start_daemon(mount);
-  if (!session) {
-    forked->report_failure(session.error());
-    return kFailure;
-  }
-  ignore_error(forked->report_ready());
-  return (*session)->wait() ? 0 : kFailure;
-}
-
 }  // namespace
 
 void add_mount(CLI::App& app, Action& action) {
@@ -195,16 +146,7 @@ void add_mount(CLI::App& app, Action& action) {
       ->type_name("OPT,...")
       ->allow_extra_args(false)
       ->group("Behaviour");
-  command
-      ->add_flag("-f,--foreground", mount->foreground,
-                 "Stay in the foreground; end with Ctrl-C or SIGTERM.")
-      ->group("The server");
-  command
-      ->add_option("--log", mount->log,
-                   "Where the server writes warnings. Default: standard "
-                   "error in the foreground, else nowhere.")
-      ->type_name("FILE")
-      ->group("The server");
+  add_server_options(*command, mount->server);
   command->set_help_flag("-h,--help", "Show this text.")->group("Help");
   command
       ->add_option("MOUNTPOINT", mount->config.mount_point,
@@ -219,8 +161,7 @@ void add_mount(CLI::App& app, Action& action) {
       if (const auto filled = fill_config(*mount); !filled) {
         return complain_usage(filled.error().message(), "veneer mount");
       }
-      return mount->foreground ? serve_in_foreground(*mount)
-                               : serve_as_daemon(*mount);
+      return serve(mount->config, mount->server);
     };
   });
 }

@@ -135,13 +135,24 @@ int parse_and_run(int argc, const char* const* argv) {
   return action();
 }
 
+// Container tools run their mount program with the words of mount(8) alone:
+// -o lowerdir=...,upperdir=... MOUNTPOINT.
+std::vector<const char*> with_command(int argc, const char* const* argv) {
+  std::vector<const char*> words(argv, argv + argc);
+  if (argc > 1 && std::string_view(argv[1]).starts_with("-o")) {
+    words.insert(words.begin() + 1, "mount");
+  }
+  return words;
+}
+
 }  // namespace
 
 int run(int argc, const char* const* argv) {
   sys::open_standard_streams();
   try {
     if (const auto status = run_tool(argc, argv)) return *status;
-    return parse_and_run(argc, argv);
+    const std::vector<const char*> words = with_command(argc, argv);
+    return parse_and_run(static_cast<int>(words.size()), words.data());
   } catch (const std::exception& error) {
     return complain(
         fmt::format("{} (this is a defect; please report it)", error.what()));
