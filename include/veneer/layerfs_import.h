@@ -130,7 +130,8 @@ struct ManifestOptions {
   /// into the manifest.
   std::uint64_t inline_limit = kDefaultInlineLimit;
   Specials specials = Specials::kHide;  ///< of a tree or a tar
-  /// Where contents that the manifest names are put, if they are not there.
+  /// Where contents that the manifest names are put, if they are not there;
+  /// made if it is missing.
   /// Empty: only their digests are computed.
   std::string blobs;
   /// A directory for what is needed meanwhile, by write_manifest_of_tar.

@@ -46,7 +46,7 @@ Error about_entry(const std::string& name, std::string_view path,
 Result<std::optional<BlobStore>> open_blobs(const std::string& path) {
   std::optional<BlobStore> store;
   if (path.empty()) return store;
-  TRY_ASSIGN(BlobStore opened, BlobStore::open(path));
+  TRY_ASSIGN(BlobStore opened, BlobStore::open(path, /*create=*/true));
   store.emplace(std::move(opened));
   return store;
 }

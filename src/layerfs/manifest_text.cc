@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -52,7 +53,11 @@ void append_escape(std::string& out, char c) {
       return;
     }
   }
-  out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto value = static_cast<unsigned char>(c);
+  out += "\\x";
+  out += kDigits[value >> 4];
+  out += kDigits[value & 15];
 }
 
 int nibble(char c) {
@@ -200,15 +205,18 @@ Result<std::string_view> peek_line(Window& window) {
 std::string escape_field(std::string_view bytes) {
   if (bytes.empty()) return std::string(kEmptyField);
   const bool is_text = is_utf8(bytes) && !has_c1(bytes);
-  std::string field;
-  field.reserve(bytes.size());
-  for (const char c : bytes) {
+  const auto stands = [&](char c) {
     const bool is_high = (static_cast<unsigned char>(c) & 0x80) != 0;
-    if (is_plain(c) || (is_high && is_text)) {
-      field += c;
-    } else {
-      append_escape(field, c);
-    }
+    return is_plain(c) || (is_high && is_text);
+  };
+  std::string field;
+  field.reserve(bytes.size() + bytes.size() / 4);
+  while (!bytes.empty()) {
+    const auto end = std::ranges::find_if_not(bytes, stands);
+    const auto run = static_cast<std::size_t>(end - bytes.begin());
+    field += bytes.substr(0, run);
+    if (run < bytes.size()) append_escape(field, bytes[run]);
+    bytes.remove_prefix(std::min(run + 1, bytes.size()));
   }
   return field;
 }

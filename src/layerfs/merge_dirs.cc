@@ -32,27 +32,27 @@ Result<void> merge_dirs(const DirFile* below, const DirFile& top,
   if (below != nullptr) left.emplace(*below);
   DirFile::Cursor right(top);
   for (;;) {
-    const bool has_left = left && !left->at_end();
-    if (!has_left && right.at_end()) return {};
-    std::optional<DirItem> from_below;
-    if (has_left) from_below = left->item();
-    if (right.at_end() || (has_left && from_below->name < right.item().name)) {
-      TRY(put(pool, tree, from_below->name, from_below->target));
+    // What is below, as long as it comes first.
+    bool both = false;
+    DirItem from_below;
+    while (left && !left->at_end() && !both) {
+      from_below = left->item();
+      if (!right.at_end() && from_below.name > right.item().name) break;
       left->next();
-      continue;
+      both = !right.at_end() && from_below.name == right.item().name;
+      if (!both) TRY(put(pool, tree, from_below.name, from_below.target));
     }
+    if (right.at_end()) return {};
     const DirItem item = right.item();
     right.next();
-    const bool both = has_left && from_below->name == item.name;
-    if (both) left->next();
     if (item.target.whiteout) continue;
     Target target = item.target;
     target.id.layer = layer;
     TRY(put(pool, tree, item.name, target));
     if (!is_directory(target)) continue;
     MergedDir dir{.offset = target.id.offset};
-    if (both && is_directory(from_below->target)) {
-      dir.over = from_below->target.id;
+    if (both && is_directory(from_below.target)) {
+      dir.over = from_below.target.id;
       if (!target.opaque) dir.below = dir.over;
     }
     met(dir);

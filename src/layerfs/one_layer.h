@@ -162,6 +162,11 @@ class OneLayer {
   Lazy<std::vector<std::uint32_t>> implicit_;
 };
 
+/// A regular file, for reading; `size` becomes its size.
+/// Fails  EIO  it is something else
+Result<sys::UniqueFd> open_regular(int dir, const char* name,
+                                   std::uint64_t& size);
+
 /// All of a regular file, of `most` bytes at most.
 /// Fails  EIO  it is longer, or no regular file
 Result<std::vector<std::byte>> read_whole(int dir, const char* name,

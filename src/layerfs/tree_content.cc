@@ -10,7 +10,7 @@ Result<TreeContents> TreeContents::open(const std::string& blobs,
   TreeContents contents;
   contents.policy_ = policy;
   for (unsigned i = 0; !blobs.empty() && i < std::max(threads, 1U); ++i) {
-    TRY_ASSIGN(BlobStore store, BlobStore::open(blobs));
+    TRY_ASSIGN(BlobStore store, BlobStore::open(blobs, /*create=*/true));
     contents.stores_.push_back(std::make_unique<BlobStore>(std::move(store)));
   }
   return contents;

@@ -212,7 +212,7 @@ Result<void> UpperLayerBuilder::Impl::describe_lowers() {
       contents_.header.lowers.push_back(known->lowers[i]);
       continue;
     }
-    OneLayer& layer = lower_->layer(i);
+    const OneLayer& layer = lower_->layer(i);
     VeneerHeader::Lower record{.foreign = layer.header() == nullptr,
                                .identity = layer.identity()};
     if (record.foreign) {

@@ -299,7 +299,7 @@ Result<void> Verifier::check_foreign() {
   if (header == nullptr) return {};
   for (std::uint32_t id = 0; id < header->lowers.size(); ++id) {
     if (!header->lowers[id].foreign) continue;
-    OneLayer& layer = reader_.layer(id);
+    const OneLayer& layer = reader_.layer(id);
     const auto content = digest_foreign(layer);
     if (!content) {
       if (!is_full()) faults_.push_back(fault_of(content.error(), ""));

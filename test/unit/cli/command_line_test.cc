@@ -65,6 +65,8 @@ TEST(CommandLine, HelpIsPrintedWhereItWasAskedFor) {
                                              {"preserve", "--help"},
                                              {"recover", "--help"},
                                              {"export", "--help"},
+                                             {"layer", "--help"},
+                                             {"layer", "build", "--help"},
                                              {"doctor", "--help"}}) {
     const Finished end = veneer(arguments);
 
@@ -88,7 +90,7 @@ TEST(CommandLine, HelpFitsTheScreenAndTeachesByExample) {
 TEST(CommandLine, HelpFitsTheScreenForEveryCommand) {
   for (const char* const command :
        {"run", "status", "diff", "commit", "discard", "preserve", "recover",
-        "export"}) {
+        "export", "layer"}) {
     std::istringstream lines(veneer({command, "--help"}).out);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(line.size(), 80U) << command << ": " << line;
@@ -101,6 +103,7 @@ TEST(CommandLine, CommandsAreListedInGroups) {
 
   EXPECT_THAT(help, HasSubstr("\nWorking in an overlay:\n  mount "));
   EXPECT_THAT(help, HasSubstr("\nFinishing a session:\n  diff "));
+  EXPECT_THAT(help, HasSubstr("\nLayers:\n  layer "));
   EXPECT_THAT(help, HasSubstr("\nThe machine:\n  doctor "));
 }
 
@@ -131,6 +134,10 @@ TEST(CommandLine, UnknownWordsAreNamedWithTheNearest) {
   expect_usage_error({"mount", "--lowr=a"}, "'--lowr' (did you mean '--lower'");
   expect_usage_error({"frobnicate"}, "unknown command 'frobnicate'");
   expect_usage_error({"status", "--yaml", "m"}, "unknown option '--yaml'");
+  expect_usage_error({"layer", "biuld"},
+                     "unknown command 'biuld' (did you mean 'build'");
+  expect_usage_error({"layer", "ls", "--lnog", "x"},
+                     "'--lnog' (did you mean '--long'");
   expect_usage_error({"mount", "--lower", "a", "-o", "lowrdir=b"},
                      "'lowrdir' after -o (did you mean 'lowerdir'");
 }
@@ -138,6 +145,7 @@ TEST(CommandLine, UnknownWordsAreNamedWithTheNearest) {
 TEST(CommandLine, MissingAndSuperfluousArgumentsAreNamed) {
   expect_usage_error({"umount"}, "MOUNTPOINT is required");
   expect_usage_error({"umount", "a", "b"}, "'b' is one too many");
+  expect_usage_error({"layer", "cat", "a", "b", "c"}, "'c' is one too many");
   expect_usage_error({"mount"}, "no lower directory");
   expect_usage_error({"mount", "m"}, "no lower directory");
   expect_usage_error({"mount", "--lower"}, "--lower");
