@@ -17,12 +17,21 @@ void check(int result) {
   if (result != 1) throw std::bad_alloc();
 }
 
-// The value of a hexadecimal digit, or -1.
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+// The values of hexadecimal digits; of what is none, a bit that no digit has.
+constexpr std::uint8_t kNoDigit = 0x80;
+constexpr auto kDigitValues = [] {
+  std::array<std::uint8_t, 256> values;
+  values.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < 10; ++i) values['0' + i] = i;
+  for (std::uint8_t i = 10; i < 16; ++i) {
+    values['a' + i - 10] = i;
+    values['A' + i - 10] = i;
+  }
+  return values;
+}();
+
+std::uint8_t digit_value(char c) {
+  return kDigitValues[static_cast<unsigned char>(c)];
 }
 
 }  // namespace
@@ -65,11 +74,10 @@ Digest256 sha256(std::span<const std::byte> bytes) {
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(bytes.size() * 2);
-  for (const std::uint8_t byte : bytes) {
-    hex += kDigits[byte >> 4];
-    hex += kDigits[byte & 15];
+  std::string hex(bytes.size() * 2, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    hex[2 * i] = kDigits[bytes[i] >> 4];
+    hex[2 * i + 1] = kDigits[bytes[i] & 15];
   }
   return hex;
 }
@@ -77,12 +85,14 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
 std::optional<Digest256> digest_from_hex(std::string_view hex) {
   Digest256 digest;
   if (hex.size() != digest.size() * 2) return std::nullopt;
+  unsigned all = 0;
   for (std::size_t i = 0; i < digest.size(); ++i) {
-    const int high = nibble(hex[2 * i]);
-    const int low = nibble(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    const unsigned high = digit_value(hex[2 * i]);
+    const unsigned low = digit_value(hex[2 * i + 1]);
+    all |= high | low;
     digest[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
+  if ((all & kNoDigit) != 0) return std::nullopt;
   return digest;
 }
 

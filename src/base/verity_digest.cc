@@ -10,9 +10,13 @@
 namespace veneer {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
-constexpr std::uint8_t kSha256 = 1;
-constexpr std::uint8_t kLogBlock = 12;
+// struct fsverity_descriptor of the kernel. What stands between these fields,
+// the salt and its size among it, is zeros.
+constexpr std::byte kVersion{1};
+constexpr std::byte kSha256{1};
+constexpr std::byte kLogBlock{12};
+constexpr std::size_t kSizeAt = 8;
+constexpr std::size_t kRootAt = 16;
 constexpr std::size_t kDescriptor = 256;
 
 }  // namespace
@@ -68,18 +72,16 @@ Digest256 VerityHasher::root() {
 
 Digest256 VerityHasher::finish() {
   const Digest256 top = root();
-  ByteWriter descriptor;
-  descriptor.reserve(kDescriptor);
-  descriptor.u8(kVersion);
-  descriptor.u8(kSha256);
-  descriptor.u8(kLogBlock);
-  descriptor.zeros(5);  // the size of the salt, reserved
-  descriptor.u64(size_);
-  descriptor.bytes(std::as_bytes(std::span(top)));
-  descriptor.zeros(kDescriptor - descriptor.size());
-  hasher_.update(descriptor.bytes());
+  std::array<std::byte, kDescriptor> descriptor = {};
+  descriptor[0] = kVersion;
+  descriptor[1] = kSha256;
+  descriptor[2] = kLogBlock;
+  store_le(&descriptor[kSizeAt], size_);
+  std::memcpy(&descriptor[kRootAt], top.data(), top.size());
+  hasher_.update(descriptor);
 
-  levels_.clear();
+  // The levels' room is kept for the next file.
+  for (Level& level : levels_) level.used = level.hashes = 0;
   data_.used = 0;
   size_ = 0;
   return hasher_.finish();

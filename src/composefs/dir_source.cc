@@ -47,10 +47,9 @@ bool is_same_state(const Attr& a, const Attr& b) {
          a.ctime.tv_sec == b.ctime.tv_sec && a.ctime.tv_nsec == b.ctime.tv_nsec;
 }
 
-Result<void> read_xattrs(int dir, const char* name,
+// `names` as a listing gave them; those of `name` in `dir`.
+Result<void> read_xattrs(int dir, const char* name, Result<std::string> names,
                          const SourceOptions& options, Found& found) {
-  if (options.skip_xattrs) return {};
-  auto names = sys::list_xattrs_at(dir, name);
   if (!names) {
     if (names.error().code() == EOPNOTSUPP) return {};
     return std::move(names).error();
@@ -65,6 +64,12 @@ Result<void> read_xattrs(int dir, const char* name,
     found.xattrs.emplace_back(xattr, *std::move(value));
   }
   return {};
+}
+
+Result<void> read_xattrs(int dir, const char* name,
+                         const SourceOptions& options, Found& found) {
+  if (options.skip_xattrs) return {};
+  return read_xattrs(dir, name, sys::list_xattrs_at(dir, name), options, found);
 }
 
 class Worker {
@@ -147,8 +152,8 @@ Result<bool> Worker::examine_one(int dir, const DirName& entry, Found& found) {
     if (S_ISLNK(attr.mode)) {
       TRY_ASSIGN(found.text, sys::read_link_at(dir, name));
     }
+    if (!S_ISREG(attr.mode)) TRY(read_xattrs(dir, name, options(), found));
   }
-  TRY(read_xattrs(dir, name, options(), found));
   return true;
 }
 
@@ -161,6 +166,10 @@ Result<void> Worker::read_file(int dir, const char* name, Found& found) {
   if (attr.nlink > 1) {
     found.dev = attr.dev;
     found.ino = attr.ino;
+  }
+  if (!options().skip_xattrs) {
+    TRY(read_xattrs(dir, name, sys::list_xattrs_open(fd.get()), options(),
+                    found));
   }
   TRY(reader_.read({.fd = fd.get(), .size = attr.size}, found));
   if (options().store == nullptr || !found.digest) return {};

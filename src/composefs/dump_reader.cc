@@ -65,6 +65,14 @@ bool has_type(std::uint32_t mode) {
   return std::ranges::find(kTypes, mode & S_IFMT) != kTypes.end();
 }
 
+// Whether `path` is the digest that `hex` spells, with a slash in its place.
+bool is_object_name_of(std::string_view path, std::string_view hex) {
+  return path.size() == hex.size() + 1 && path[2] == '/' &&
+         path.substr(0, 2) == hex.substr(0, 2) &&
+         path.substr(3) == hex.substr(2) &&
+         std::ranges::none_of(hex, [](char c) { return c >= 'A' && c <= 'F'; });
+}
+
 class DumpReader {
  public:
   explicit DumpReader(const DumpOptions& options)
@@ -386,12 +394,18 @@ Result<void> DumpReader::fill_regular(NodeIndex node) {
   }
   TRY_ASSIGN(const std::string_view payload, optional_text(kPayload, kept));
   const bool is_external = tree_->node(node).is_external();
-  if (is_external) TRY(tree_->set_payload(node, payload));
-  if (fields_[kDigest] == "-") return {};
-  const auto digest = digest_from_hex(fields_[kDigest]);
-  if (!digest) return wrong(kDigest, "it is not 64 hexadecimal digits");
-  if (is_external) tree_->set_digest(node, *digest, false);
-  return {};
+  std::optional<Digest256> digest;
+  if (fields_[kDigest] != "-") {
+    digest = digest_from_hex(fields_[kDigest]);
+    if (!digest) return wrong(kDigest, "it is not 64 hexadecimal digits");
+  }
+  if (!is_external) return {};
+  // Most payloads are what their digest says.
+  const bool is_named_by_digest =
+      digest && is_object_name_of(payload, fields_[kDigest]);
+  if (digest) tree_->set_digest(node, *digest, is_named_by_digest);
+  return is_named_by_digest ? Result<void>()
+                            : tree_->set_payload(node, payload);
 }
 
 Result<void> DumpReader::check_strict(const NodeAttributes& attributes) {

@@ -24,6 +24,9 @@ constexpr std::size_t kMostShared = 128;
 // "/xx/" and 62 digits.
 constexpr std::size_t kRedirectSize = 66;
 
+constexpr std::array<std::uint8_t, sizeof(MetacopyHeader)> kMetacopyHead = {
+    0, kMetacopySha256, 0, kVeritySha256};
+
 constexpr std::uint64_t align4(std::uint64_t size) { return (size + 3) & ~3U; }
 
 void count_one(std::uint8_t& count) {
@@ -236,23 +239,6 @@ std::string_view FinalXattrs::name_of(Item item) const {
   return item.kind == Kind::kMetacopy ? kMetacopyName : kRedirectName;
 }
 
-std::string FinalXattrs::value_of(Item item) const {
-  switch (item.kind) {
-    case Kind::kPlain:
-      return std::string(plains_[item.id].value);
-    case Kind::kMetacopy: {
-      const Digest256& digest = tree_.digests().get(item.id);
-      std::string value = {0, kMetacopySha256, 0, kVeritySha256};
-      return value.append(digest.begin(), digest.end());
-    }
-    case Kind::kRedirect:
-      return "/" + object_name(tree_.digests().get(item.id));
-    case Kind::kTextRedirect:
-      return std::string("/").append(tree_.payload_text(item.id));
-  }
-  return {};
-}
-
 std::size_t FinalXattrs::value_size(Item item) const {
   switch (item.kind) {
     case Kind::kPlain:
@@ -321,9 +307,30 @@ void FinalXattrs::write_entry(Item item, ByteWriter& out) const {
   out.u8(name.index);
   out.u16(static_cast<std::uint16_t>(value_size(item)));
   out.text(name.suffix);
-  out.text(item.kind == Kind::kPlain ? plains_[item.id].value
-                                     : std::string_view(value_of(item)));
+  write_value(item, out);
   out.align(kXattrAlign);
+}
+
+void FinalXattrs::write_value(Item item, ByteWriter& out) const {
+  switch (item.kind) {
+    case Kind::kPlain:
+      return out.text(plains_[item.id].value);
+    case Kind::kMetacopy:
+      out.bytes(std::as_bytes(std::span(kMetacopyHead)));
+      return out.bytes(std::as_bytes(std::span(tree_.digests().get(item.id))));
+    case Kind::kRedirect:
+      out.text("/");
+      return out.text(object_name(tree_.digests().get(item.id)));
+    case Kind::kTextRedirect:
+      out.text("/");
+      return out.text(tree_.payload_text(item.id));
+  }
+}
+
+std::string FinalXattrs::value_of(Item item) const {
+  ByteWriter value;
+  write_value(item, value);
+  return std::string(as_text(value.bytes()));
 }
 
 void FinalXattrs::write_table(ByteWriter& out) const {

@@ -120,6 +120,7 @@ class FinalXattrs {
   std::size_t stored_size(Item item) const;
   bool stands_before(Item a, Item b) const;
   void write_entry(Item item, ByteWriter& out) const;
+  void write_value(Item item, ByteWriter& out) const;
   void collect_shared();
 
   const Tree& tree_;

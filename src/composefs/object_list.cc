@@ -158,9 +158,7 @@ Result<Collected> collect_garbage(ObjectStore& store,
   std::ranges::sort(named);
   TRY(store.for_each(
       [&](const ObjectStore::StoredObject& object) -> Result<void> {
-        const auto same = std::ranges::lower_bound(needed, object.path, {},
-                                                   &NamedObject::path);
-        if (same != needed.end() && same->path == object.path) {
+        if (std::ranges::binary_search(named, object.path)) {
           ++collected.kept;
           return {};
         }

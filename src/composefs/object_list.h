@@ -52,7 +52,7 @@ struct Collected {
   std::uint64_t bytes = 0;  ///< of those removed
 };
 
-/// Removes the objects of the store that are not among `needed` (sorted), or
+/// Removes the objects of the store that are not among `needed`, or
 /// with `dry_run` only counts them. `removed` gets their paths.
 /// Requires that the store is open exclusively.
 Result<Collected> collect_garbage(ObjectStore& store,

@@ -253,9 +253,11 @@ TreeXattr Tree::xattr(std::uint32_t id) const {
 }
 
 std::string object_name(const Digest256& digest) {
-  std::string path = to_hex(digest);
-  path.insert(2, 1, '/');
-  return path;
+  const std::string hex = to_hex(digest);
+  std::string name(hex.size() + 1, '/');
+  std::ranges::copy_n(hex.begin(), 2, name.begin());
+  std::copy(hex.begin() + 2, hex.end(), name.begin() + 3);
+  return name;
 }
 
 std::optional<Digest256> digest_from_object_name(std::string_view path) {

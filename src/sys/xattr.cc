@@ -159,6 +159,13 @@ Result<std::string> list_xattrs_at(int dir, const char* name) {
 
 Result<std::string> list_xattrs_fd(int fd) { return list_xattrs_at(fd, ""); }
 
+Result<std::string> list_xattrs_open(int fd) {
+  const auto list = [fd](char* buffer, std::size_t size) {
+    return ::flistxattr(fd, buffer, size);
+  };
+  return read_growing(list, "flistxattr");
+}
+
 Result<void> set_xattr_at(int dir, const char* name, const char* xattr,
                           std::string_view value, int flags) {
   TRY(fault::before_mutation("setxattr"));

@@ -34,6 +34,8 @@ Result<std::optional<std::string>> get_xattr_fd(int fd, const char* xattr);
 /// The names, each followed by a NUL; empty if there are none.
 Result<std::string> list_xattrs_at(int dir, const char* name);
 Result<std::string> list_xattrs_fd(int fd);
+/// The same where `fd` is no O_PATH descriptor, for half the time.
+Result<std::string> list_xattrs_open(int fd);
 
 /// `flags` are XATTR_CREATE (fails EEXIST) and XATTR_REPLACE (fails ENODATA).
 Result<void> set_xattr_at(int dir, const char* name, const char* xattr,
