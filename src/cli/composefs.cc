@@ -38,7 +38,8 @@ int run_composefs(int argc, const char* const* argv) {
   for (const auto add :
        {add_composefs_create, add_composefs_dump, add_composefs_ls,
         add_composefs_objects, add_composefs_missing_objects,
-        add_composefs_digest, add_composefs_verify, add_composefs_gc}) {
+        add_composefs_digest, add_composefs_mount, add_composefs_verify,
+        add_composefs_gc}) {
     add(app, action);
   }
   return parse_and_act(app, argc, argv, {"veneer", kUsage}, action);

@@ -25,40 +25,37 @@ Result<void> set_log(const std::string& log) {
                   log, session::reason_of(opened.error().code())));
 }
 
-int serve_in_foreground(const session::Config& config, const Server& server) {
+int serve_in_foreground(const Server& server, const Start& start) {
   if (const auto set = set_log(server.log); !set) return complain(set.error());
-  const auto session =
-      session::OverlaySession::start(config, session::ServerKind::kForeground);
-  if (!session) return complain(session.error());
-  const auto ended = (*session)->wait();
+  const auto wait = start();
+  if (!wait) return complain(wait.error());
+  const auto ended = (*wait)();
   return ended ? 0 : complain(ended.error());
 }
 
 // In the child. The starter's pipes are let go of when the mount answers.
-Result<std::unique_ptr<session::OverlaySession>> start_daemon(
-    const session::Config& config, const Server& server) {
-  TRY_ASSIGN(auto session, session::OverlaySession::start(
-                               config, session::ServerKind::kDaemon));
+Result<Wait> start_daemon(const Server& server, const Start& start) {
+  TRY_ASSIGN(Wait wait, start());
   TRY(set_log(server.log));
   TRY(sys::redirect_to_null(/*keep_stderr=*/!server.log.empty()));
   TRY(sys::change_to_root());
-  return session;
+  return wait;
 }
 
-int serve_as_daemon(const session::Config& config, const Server& server) {
+int serve_as_daemon(const Server& server, const Start& start) {
   auto forked = sys::fork_daemon();
   if (!forked) return complain(forked.error());
   if (forked->is_parent()) {
     const auto ready = forked->wait_ready();
     return ready ? 0 : complain(ready.error());
   }
-  const auto session = start_daemon(config, server);
-  if (!session) {
-    forked->report_failure(session.error());
+  const auto wait = start_daemon(server, start);
+  if (!wait) {
+    forked->report_failure(wait.error());
     return kFailure;
   }
   ignore_error(forked->report_ready());
-  return (*session)->wait() ? 0 : kFailure;
+  return (*wait)() ? 0 : kFailure;
 }
 
 }  // namespace
@@ -76,9 +73,19 @@ void add_server_options(CLI::App& command, Server& server) {
       ->group("The server");
 }
 
+int serve(const Server& server, const Start& start) {
+  return server.foreground ? serve_in_foreground(server, start)
+                           : serve_as_daemon(server, start);
+}
+
 int serve(const session::Config& config, const Server& server) {
-  return server.foreground ? serve_in_foreground(config, server)
-                           : serve_as_daemon(config, server);
+  const auto kind = server.foreground ? session::ServerKind::kForeground
+                                      : session::ServerKind::kDaemon;
+  return serve(server, [&]() -> Result<Wait> {
+    TRY_ASSIGN(auto started, session::OverlaySession::start(config, kind));
+    const auto session = std::shared_ptr(std::move(started));
+    return Wait([session] { return session->wait(); });
+  });
 }
 
 }  // namespace veneer::cli

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -20,7 +21,15 @@ struct Server {
 /// --foreground and --log.
 void add_server_options(CLI::App& command, Server& server);
 
-/// The exit status. As a daemon, it returns in two processes.
+/// Returns when the mount is gone.
+using Wait = std::function<Result<void>()>;
+/// Mounts; returns when the mount answers.
+using Start = std::function<Result<Wait>()>;
+
+/// The exit status. As a daemon, it returns in two processes; `start` is called
+/// in the one that serves.
+int serve(const Server& server, const Start& start);
+/// The same of an overlay of ours.
 int serve(const session::Config& config, const Server& server);
 
 }  // namespace veneer::cli

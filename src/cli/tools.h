@@ -36,6 +36,7 @@ void add_composefs_objects(CLI::App& app, Action& action);
 void add_composefs_missing_objects(CLI::App& app, Action& action);
 void add_composefs_digest(CLI::App& app, Action& action);
 void add_composefs_verify(CLI::App& app, Action& action);
+void add_composefs_mount(CLI::App& app, Action& action);
 void add_composefs_gc(CLI::App& app, Action& action);
 
 /// Who speaks, and how wrong usage ends.

@@ -37,6 +37,11 @@ struct Server {
   std::string work;
 };
 
+// The kernel's overlay over an image, which ends by itself.
+bool is_image_mount(const sys::MountEntry& mounted) {
+  return mounted.fs_type == "overlay" && mounted.source == "composefs";
+}
+
 Result<sys::MountEntry> find_overlay(const std::string& mount_point,
                                      const std::string& resolved) {
   TRY_ASSIGN(const std::optional<sys::MountEntry> mounted,
@@ -46,7 +51,7 @@ Result<sys::MountEntry> find_overlay(const std::string& mount_point,
                                         "findmnt -t fuse.veneer)",
                                         mount_point));
   }
-  if (mounted->fs_type != "fuse.veneer") {
+  if (mounted->fs_type != "fuse.veneer" && !is_image_mount(*mounted)) {
     return sentence(EINVAL,
                     fmt::format("what is mounted at {0} is no overlay of "
                                 "Veneer's but of type {1} (use: umount {0})",
@@ -206,6 +211,7 @@ Result<void> unmount(const std::string& mount_point) {
   }
   TRY_ASSIGN(const sys::MountEntry mounted,
              find_overlay(mount_point, *resolved));
+  if (is_image_mount(mounted)) return detach_mount(*resolved, false);
 
   const auto status = ask(*resolved);
   const bool dead = !status && (status.error().code() == ENOTCONN ||

@@ -25,9 +25,11 @@ Result<std::unique_ptr<Layer>> open_layerfs(const std::string& path,
 Result<std::unique_ptr<Layer>> open_composefs(const std::string& path,
                                               const Stores& stores,
                                               const Position& position) {
-  return composefs::open_layer(path, {.objects = stores.objects,
-                                      .stacked = !position.alone,
-                                      .verify = stores.verify});
+  composefs::LayerOptions options{.objects = stores.objects,
+                                  .stacked = !position.alone,
+                                  .verify = stores.verify};
+  if (!stores.digest.empty()) options.digest = stores.digest;
+  return composefs::open_layer(path, options);
 }
 
 }  // namespace

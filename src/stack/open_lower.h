@@ -40,6 +40,8 @@ struct Stores {
   std::string blobs;                 ///< of LayerFS layers; "": there is none
   std::vector<std::string> objects;  ///< of images, searched in this order
   composefs::Verify verify = composefs::Verify::kOff;  ///< objects of images
+  /// The digest that an image must have, in hex; "": any.
+  std::string digest;
 };
 
 /// How a lower stands among the others.

@@ -5,14 +5,20 @@
 
 #include "sys/credentials.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <sstream>
+#include <string>
 
 #include "base/log.h"
 #include "sys/call.h"
+#include "sys/file.h"
+#include "sys/open.h"
 
 namespace veneer::sys {
 namespace {
@@ -102,6 +108,17 @@ bool have_capability(int capability) {
   Capabilities now;
   if (!is_known(capability) || !now.read()) return false;
   return (now.data[word(capability)].effective & bit(capability)) != 0;
+}
+
+bool in_first_user_namespace() {
+  constexpr std::uint32_t kAll = 0xFFFFFFFF;
+  char text[256] = {};
+  const auto file = open_setting("/proc/self/uid_map", O_RDONLY);
+  if (!file || !pread_full(file->get(), text, sizeof(text) - 1, 0)) return true;
+  std::istringstream map{std::string(text)};
+  std::uint64_t inside = 0, outside = 0, count = 0;
+  map >> inside >> outside >> count;
+  return inside == 0 && outside == 0 && count == kAll;
 }
 
 Result<void> drop_thread_capability(int capability) {

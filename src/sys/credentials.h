@@ -45,6 +45,10 @@ class ScopedCredentials {
 /// Whether this thread has CAP_* `capability` in effect.
 bool have_capability(int capability);
 
+/// Whether this process's user ids are those of the machine. What cannot be
+/// found out counts as yes.
+bool in_first_user_namespace();
+
 /// Takes `capability` out of effect for this thread, or puts it back.
 /// Fails  EPERM  raising one that the thread is not permitted
 Result<void> drop_thread_capability(int capability);

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "test/finish/session_fixture.h"
+#include "test/support/overlay_test.h"
 
 namespace veneer::testing {
 namespace {
@@ -35,10 +36,8 @@ constexpr BaseKind kKinds[] = {
      "layerfs:image"},
     {"Composefs", "$V composefs create --objects objects base image",
      "composefs:image"},
-    {"Erofs", "mkfs.erofs -x2 -U clear image base >/dev/null 2>&1",
-     "composefs:image"},
-    {"ErofsInChunks",
-     "mkfs.erofs --chunksize=4096 -U clear image base >/dev/null 2>&1",
+    {"Erofs", "mkfs.erofs -x2 image base >/dev/null 2>&1", "composefs:image"},
+    {"ErofsInChunks", "mkfs.erofs --chunksize=4096 image base >/dev/null 2>&1",
      "composefs:image"},
 };
 
@@ -114,12 +113,12 @@ TEST_P(ImageBaseTest, IsWorkedInLikeADirectory) {
       in_place("cp -a base/. model; cd model;" + std::string(kChanges)).status,
       0);
 
-  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u --work w"));
+  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u"));
   const Finished done = in_place("cd m;" + std::string(kChanges));
   EXPECT_EQ(done.status, 0) << done.err;
   const Tree seen = read_tree(path("m"));
   ASSERT_NO_FATAL_FAILURE(umount());
-  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u --work w"));
+  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u"));
 
   EXPECT_THAT(read_tree(path("m")), TreeIs(seen));
   EXPECT_EQ(in_place("diff -r --no-dereference model m").out, "");
@@ -128,7 +127,7 @@ TEST_P(ImageBaseTest, IsWorkedInLikeADirectory) {
 
 TEST_P(ImageBaseTest, ChangesAreToldAndExportedAndDiscarded) {
   make_dir("u");
-  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u --work w"));
+  ASSERT_NO_FATAL_FAILURE(mount(lower() + " --upper u"));
   ASSERT_EQ(in_place("cd m; echo more >> etc/motd; rm usr/f2; touch new; "
                      "mv usr/lib usr/lib2")
                 .status,
@@ -174,7 +173,7 @@ TEST_P(ImageBaseTest, CommitGoesToADirectoryOnTopOfIt) {
   make_dir("top");
   make_dir("u");
   const std::string stack = "--lower top " + lower();
-  ASSERT_NO_FATAL_FAILURE(mount(stack + " --upper u --work w"));
+  ASSERT_NO_FATAL_FAILURE(mount(stack + " --upper u"));
   ASSERT_EQ(in_place("cd m; echo more >> usr/lib/large; rm usr/f2; "
                      "chmod 640 usr/lib/tail; mv usr/lib/blocks b")
                 .status,
