@@ -151,7 +151,7 @@ Result<CommitReport> commit(const Directories& directories,
 
 Result<void> discard(const Directories& directories,
                      const OnProgress& progress) {
-  TRY_ASSIGN(const Ground ground, open_ground(directories));
+  TRY_ASSIGN(const Ground ground, open_upper_ground(directories));
   TRY(refuse_unfinished(ground));
   TRY(tell(progress, "cleaning"));
   TRY(write_steps(ground.work.get(), {}));
@@ -168,7 +168,10 @@ Result<Recovered> recover(const std::string& work, const OnProgress& progress) {
   TRY_ASSIGN(const sys::UniqueFd work_dir, sys::open_dir(work));
   if (!has_journal(work_dir.get())) return Recovered::kNothing;
   TRY_ASSIGN(Journal journal, read_journal(work_dir.get()));
-  TRY_ASSIGN(const Ground ground, open_ground(journal.directories));
+  const bool is_discard = journal.action == Journal::Action::kDiscard;
+  TRY_ASSIGN(const Ground ground, is_discard
+                                      ? open_upper_ground(journal.directories)
+                                      : open_ground(journal.directories));
   switch (journal.action) {
     case Journal::Action::kCommit:
       return resume_in_place(ground, journal, progress);

@@ -90,20 +90,9 @@ Site Ground::site(int base_dir, int staging) const {
   return site;
 }
 
-Result<Ground> open_ground(const Directories& directories) {
+Result<Ground> open_upper_ground(const Directories& directories) {
   Ground ground;
   ground.directories = directories;
-  const stack::LowerName base = stack::parse_lower(directories.lowers.front());
-  if (base.kind != stack::LowerKind::kDirectory) {
-    return Error(
-        EROFS, "",
-        fmt::format("{0} is no directory but a {1}, which nothing is written "
-                    "to (make a layer "
-                    "of the changes: veneer layer build --upper {2}; or keep "
-                    "them: veneer export --oci FILE {2})",
-                    base.path, stack::describe(base.kind), directories.upper));
-  }
-  TRY_ASSIGN(ground.base, open_readable(base.path));
   TRY_ASSIGN(ground.upper, open_readable(directories.upper));
   TRY_ASSIGN(ground.work, open_readable(directories.work));
   if (auto index = sys::open_at(ground.work.get(), "index",
@@ -112,6 +101,22 @@ Result<Ground> open_ground(const Directories& directories) {
   } else if (index.error().code() != ENOENT) {
     return index.error().about(directories.work);
   }
+  return ground;
+}
+
+Result<Ground> open_ground(const Directories& directories) {
+  const stack::LowerName base = stack::parse_lower(directories.lowers.front());
+  if (base.kind != stack::LowerKind::kDirectory) {
+    return Error(
+        EROFS, "",
+        fmt::format("{0} is no directory but a {1}, which nothing is written "
+                    "to (make a layer of the changes: veneer layer build "
+                    "--upper {2}; or keep them: veneer export --oci FILE {2})",
+                    base.path, stack::describe(base.kind), directories.upper));
+  }
+  TRY_ASSIGN(sys::UniqueFd base_dir, open_readable(base.path));
+  TRY_ASSIGN(Ground ground, open_upper_ground(directories));
+  ground.base = std::move(base_dir);
   for (std::size_t i = 1; i < directories.lowers.size(); ++i) {
     const stack::LowerName lower = stack::parse_lower(directories.lowers[i]);
     sys::UniqueFd dir;
@@ -147,19 +152,36 @@ Result<void> apply_root_attrs(const Site& site,
 
 namespace {
 
+// An image has no more than these.
+Result<void> give_attributes(int dir, const Attr& attr) {
+  // Whoever is not root has directories of their own.
+  ignore_error(sys::chown_fd(dir, attr.uid, attr.gid));
+  TRY(sys::chmod_fd(dir, attr.mode & 07777));
+  const timespec times[2] = {attr.atime, attr.mtime};
+  return sys::utimens_fd(dir, times);
+}
+
 // With an empty upper the merged root has the upper's attributes: they are to
-// be the base's.
+// be the base's. A base that is gone has none to give.
 Result<void> give_base_attributes(const Ground& ground,
                                   layer::XattrNamespace own) {
+  const std::string& lower = ground.base_path();
+  if (stack::parse_lower(lower).kind != stack::LowerKind::kDirectory) {
+    const auto image = stack::open_lower(lower, ground.directories.stores, {});
+    if (!image) return {};
+    return give_attributes(ground.upper.get(), (*image)->root().attr);
+  }
   // Not ground.base, which after an exchange is the old one.
-  TRY_ASSIGN(const sys::UniqueFd base, open_readable(ground.base_path()));
-  TRY_ASSIGN(const Attr attr, sys::stat_fd(base.get()));
+  const auto base = open_readable(lower);
+  if (!base && base.error().code() == ENOENT) return {};
+  if (!base) return base.error();
+  TRY_ASSIGN(const Attr attr, sys::stat_fd(base->get()));
   const Metadata metadata = metadata_of(attr);
-  return copy_metadata({.object = {.dir = base.get()},
+  return copy_metadata({.object = {.dir = base->get()},
                         .attr = attr,
                         .metadata = metadata,
                         .own = own,
-                        .file = base.get()},
+                        .file = base->get()},
                        {.dir = ground.upper.get()}, ground.upper.get());
 }
 

@@ -21,7 +21,8 @@
 
 namespace veneer::finalize {
 
-/// Readable descriptors. `base` is the topmost lower.
+/// Readable descriptors. `base` is the topmost lower; it and those below are
+/// open if something may be written to it.
 struct Ground {
   Directories directories;
   sys::UniqueFd base;
@@ -38,7 +39,10 @@ struct Ground {
 };
 
 /// Fails  ENOENT, ENOTDIR, EACCES, about the directory, which is the subject
+///        EROFS  the topmost lower is no directory, with the remedy
 Result<Ground> open_ground(const Directories& directories);
+/// The same without base and below, which need not be there.
+Result<Ground> open_upper_ground(const Directories& directories);
 
 /// Tells how far it is; ECANCELED if that is the answer.
 Result<void> tell(const OnProgress& progress, std::string_view stage,

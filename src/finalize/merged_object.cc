@@ -43,8 +43,9 @@ Result<std::string> MergedObject::read_link() {
 }
 
 Result<void> MergedObject::read_all(const Sink& sink) {
+  // A copy of metadata alone has both.
   TRY_ASSIGN(const FileData data,
-             node_ ? layer_->open_data(*node_) : trees_->base->data(*base_));
+             base_ ? trees_->base->data(*base_) : layer_->open_data(*node_));
   std::vector<std::byte> buffer(std::min<std::uint64_t>(attr_.size, kPiece));
   for (std::uint64_t done = 0; done < attr_.size;) {
     const std::size_t want = std::min<std::uint64_t>(attr_.size - done, kPiece);

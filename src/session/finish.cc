@@ -116,15 +116,6 @@ Result<void> remove_root_marks(int upper) {
   return {};
 }
 
-// A base that is gone is no reason to keep the changes.
-Result<void> empty_upper(const FoundSession& session, const SessionLock& lock,
-                         const finalize::OnProgress& progress) {
-  if (check_directories(session)) {
-    return finalize::discard(directories_of(session), progress);
-  }
-  return sys::remove_entries(lock.upper->get());
-}
-
 // Requires a spent upper.
 Result<void> clear_upper(const Manifest& manifest, const SessionLock& lock) {
   if (!lock.upper) return {};
@@ -291,7 +282,8 @@ Result<Recovered> discard(const FoundSession& session,
                                 "what you do not need)",
                                 manifest.upper));
   }
-  if (lock.upper) TRY(empty_upper(session, lock, progress));
+  // A base that is gone is no reason to keep the changes.
+  if (lock.upper) TRY(finalize::discard(directories_of(session), progress));
   TRY(clear_away(manifest, lock));
   return before;
 }

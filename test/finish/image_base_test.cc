@@ -34,11 +34,10 @@ constexpr BaseKind kKinds[] = {
      "tar -C base -cf base.tar . && "
      "$V layer build --out image --blobs store --tar base.tar",
      "layerfs:image"},
-    {"Composefs", "$V composefs create --objects objects base image",
+    {"Composefs",
+     "$V composefs create --hardlinks --objects objects base image",
      "composefs:image"},
     {"Erofs", "mkfs.erofs -x2 image base >/dev/null 2>&1", "composefs:image"},
-    {"ErofsInChunks", "mkfs.erofs --chunksize=4096 image base >/dev/null 2>&1",
-     "composefs:image"},
 };
 
 // What these formats keep, all of them: no owners, nanoseconds or xattrs.
