@@ -46,7 +46,8 @@ inline void check_entry(const layerfs::Entry& entry, std::uint64_t offset,
     require(layerfs::check_link_target(link->target).has_value());
   }
   if (const auto* link = std::get_if<layerfs::HardLinkEntry>(&entry.data)) {
-    require(layerfs::clean_path(link->target) == link->target);
+    const auto target = layerfs::clean_path(link->target);
+    require(target && *target == link->target);
   }
 }
 
