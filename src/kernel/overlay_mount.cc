@@ -111,20 +111,28 @@ Result<OverlaySpec> with_places(OverlaySpec spec, Attachments& attachments) {
   return spec;
 }
 
+using FormedMount = std::pair<sys::UniqueFd, LayerForm>;
+
 // Tries one form after the other.
-Result<std::pair<sys::UniqueFd, LayerForm>> mount_in_any_form(
-    const OverlaySpec& spec) {
+Result<FormedMount> mount_in_any_form(const OverlaySpec& spec) {
   constexpr std::array kForms = {LayerForm::kDescriptors, LayerForm::kPaths,
                                  LayerForm::kOneString};
   std::optional<Error> first;
   for (const LayerForm form : kForms) {
+    if (form < spec.newest_form) continue;
     auto mount = mount_in_steps(spec, form);
-    if (mount) return std::pair(*std::move(mount), form);
+    if (mount) return FormedMount(*std::move(mount), form);
     log_debug("overlay by {}: {}", name_of(form), mount.error().message());
     if (!first) first = mount.error();
     if (!may_go_otherwise(mount.error())) break;
   }
   return *first;
+}
+
+Result<FormedMount> mount_with_places(const OverlaySpec& spec) {
+  Attachments attachments;
+  TRY_ASSIGN(const OverlaySpec attached, with_places(spec, attachments));
+  return mount_in_any_form(attached);
 }
 
 }  // namespace
@@ -145,14 +153,13 @@ OverlayMount& OverlayMount::operator=(OverlayMount&& other) noexcept {
 }
 
 Result<OverlayMount> OverlayMount::make_detached(const OverlaySpec& spec) {
-  auto mount = mount_in_any_form(spec);
-  if (!mount && !spec.detached.empty() && may_go_otherwise(mount.error())) {
-    Attachments attachments;
-    const auto attached = with_places(spec, attachments);
-    if (attached) {
-      auto again = mount_in_any_form(*attached);
-      if (again) mount = std::move(again);
-    }
+  const bool is_newest = spec.newest_form == LayerForm::kDescriptors;
+  const bool needs_places = !spec.detached.empty();
+  auto mount = is_newest || !needs_places ? mount_in_any_form(spec)
+                                          : mount_with_places(spec);
+  if (!mount && is_newest && needs_places && may_go_otherwise(mount.error())) {
+    auto again = mount_with_places(spec);
+    if (again) mount = std::move(again);
   }
   if (!mount) return mount.error();
   OverlayMount made;

@@ -31,6 +31,13 @@ enum class OverlayVerity : std::uint8_t {
   kRequire,  ///< a file without one cannot be opened
 };
 
+/// How layers are said.
+enum class LayerForm : std::uint8_t {
+  kDescriptors,  ///< FSCONFIG_SET_FD
+  kPaths,        ///< lowerdir+, datadir+ with paths in /proc
+  kOneString,    ///< lowerdir=A:B::C
+};
+
 struct OverlaySpec {
   /// What mountinfo shows as the source.
   std::string source = "veneer";
@@ -48,6 +55,9 @@ struct OverlaySpec {
   bool userxattr = false;
   OverlayVerity verity = OverlayVerity::kOff;
   bool read_only = false;
+  /// The first to be tried. Kernels that do not take descriptors do not take
+  /// detached mounts either.
+  LayerForm newest_form = LayerForm::kDescriptors;
   /// Further ones, as overlayfs spells them: {"index", "on"}.
   std::vector<std::pair<std::string, std::string>> options = {};
 };
@@ -58,12 +68,6 @@ struct OverlaySpec {
 OverlaySpec composefs_overlay(int metadata, std::vector<int> objects,
                               bool userxattr);
 
-/// How layers are said.
-enum class LayerForm : std::uint8_t {
-  kDescriptors,  ///< FSCONFIG_SET_FD
-  kPaths,        ///< lowerdir+, datadir+ with paths in /proc
-  kOneString,    ///< lowerdir=A:B::C
-};
 std::string_view name_of(LayerForm form);
 
 struct OverlayParameter {

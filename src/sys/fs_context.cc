@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "sys/fault.h"
 
 namespace veneer::sys {
 namespace {
@@ -34,6 +35,7 @@ std::string read_messages(int context) {
 }  // namespace
 
 Result<FsContext> FsContext::open(const char* fs_type) {
+  if (fault::is_old_kernel()) return Error(ENOSYS, "fsopen", fs_type);
   UniqueFd fd(static_cast<int>(::syscall(SYS_fsopen, fs_type, FSOPEN_CLOEXEC)));
   if (!fd) return Error(errno, "fsopen", fs_type);
   return FsContext(std::move(fd), fs_type);

@@ -22,7 +22,7 @@
 #include "kernel/erofs_mount.h"
 #include "kernel/overlay_mount.h"
 #include "kernel/probe.h"
-#include "sys/fs_context.h"
+#include "sys/fault.h"
 #include "sys/mount.h"
 #include "sys/open.h"
 #include "test/support/layer_tree.h"
@@ -161,19 +161,85 @@ TEST_F(KernelMountTest, ErrorHasTheKernelsWords) {
   EXPECT_FALSE(is_mounted("mnt"));
 }
 
-TEST_F(KernelMountTest, LegacyOptionsAreUnderstood) {
+TEST_F(KernelMountTest, OldKernelIsAskedByMount) {
   write("lower/a", "x");
   const auto lower = dir("lower");
-  const auto second = dir("second");
-  const OverlaySpec spec{.lowers = {lower.get(), second.get()},
-                         .read_only = true};
+  const auto upper = dir("upper");
+  const auto work = dir("work");
+  sys::fault::pretend_old_kernel(true);
 
-  ASSERT_TRUE(sys::mount_at(spec.source, path("mnt"), "overlay", true,
-                            legacy_options(spec)));
+  const auto mount = OverlayMount::make(
+      {.lowers = {lower.get()}, .upper = upper.get(), .work = work.get()},
+      path("mnt"));
 
+  sys::fault::pretend_old_kernel(false);
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_EQ(mount->form(), "mount(2)");
   EXPECT_EQ(read("mnt/a"), "x");
-  EXPECT_EQ(::umount(path("mnt").c_str()), 0);
+  write("mnt/b", "y");
+  EXPECT_EQ(read("upper/b"), "y");
 }
+
+class EveryForm : public KernelMountTest,
+                  public ::testing::WithParamInterface<LayerForm> {};
+
+TEST_P(EveryForm, MountsDirectories) {
+  write("lower/a", "x");
+  write("second/ab/cd", "hello");
+  const auto lower = dir("lower");
+  const auto second = dir("second");
+  const auto upper = dir("upper");
+  const auto work = dir("work");
+
+  const auto mount = OverlayMount::make({.lowers = {lower.get()},
+                                         .data = {second.get()},
+                                         .upper = upper.get(),
+                                         .work = work.get(),
+                                         .newest_form = GetParam()},
+                                        path("mnt"));
+
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_EQ(mount->form(), name_of(GetParam()));
+  EXPECT_EQ(read("mnt/a"), "x");
+  EXPECT_FALSE(std::filesystem::exists(path("mnt/ab")));
+  write("mnt/b", "y");
+  EXPECT_EQ(read("upper/b"), "y");
+}
+
+// Kernels that take paths only take no mounts that are attached nowhere.
+TEST_P(EveryForm, MountsImages) {
+  if (!may_mount_erofs()) GTEST_SKIP() << "there is no EROFS for us";
+  const auto fd = image(external("content of the object"));
+  auto erofs = mount_erofs(fd.get(), false);
+  ASSERT_TRUE(erofs) << erofs.error().message();
+  const auto objects = dir("second");
+  OverlaySpec spec = composefs_overlay(erofs->get(), {objects.get()}, false);
+  spec.detached = {erofs->get()};
+  spec.read_only = true;
+  spec.newest_form = GetParam();
+
+  const auto mount = OverlayMount::make(spec, path("mnt"));
+
+  ASSERT_TRUE(mount) << mount.error().message();
+  EXPECT_EQ(read("mnt/file"), "content of the object");
+  const auto mounts = sys::read_mounts();
+  ASSERT_TRUE(mounts);
+  for (const auto& entry : *mounts) {
+    EXPECT_NE(entry.fs_type, "erofs") << entry.mount_point;
+  }
+}
+
+std::string form_name(const ::testing::TestParamInfo<LayerForm>& form) {
+  std::string name(name_of(form.param));
+  std::erase(name, ' ');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, EveryForm,
+                         ::testing::Values(LayerForm::kDescriptors,
+                                           LayerForm::kPaths,
+                                           LayerForm::kOneString),
+                         form_name);
 
 TEST_F(KernelMountTest, ProbeSaysWhatWorks) {
   const auto found = probe_overlay(path(""));
