@@ -34,7 +34,7 @@ using composefs::TreeNode;
 class ComposefsWriterTest : public ::testing::TestWithParam<unsigned> {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(scratch_.is_made());
+    ASSERT_TRUE(scratch_.is_made() && disk_.is_made());
     std::filesystem::create_directory(scratch_.path("mnt"));
   }
   void TearDown() override { unmount(); }
@@ -42,7 +42,7 @@ class ComposefsWriterTest : public ::testing::TestWithParam<unsigned> {
   void write(const std::string& bytes) {
     std::ofstream(image(), std::ios::binary) << bytes;
   }
-  std::string image() const { return scratch_.path("image"); }
+  std::string image() const { return disk_.path("image"); }
   std::string mnt(const std::string& path) const {
     return scratch_.path("mnt") + path;
   }
@@ -50,6 +50,8 @@ class ComposefsWriterTest : public ::testing::TestWithParam<unsigned> {
   ImageVersions versions() const { return {GetParam(), GetParam()}; }
 
   ScratchDir scratch_;
+  // EROFS does not mount files of a tmpfs.
+  ScratchDir disk_{"/var/tmp"};
 };
 
 TEST_P(ComposefsWriterTest, FsckAcceptsEveryImage) {
