@@ -81,7 +81,9 @@ void expect_same_attributes(const Tree& tree, const TreeNode& node,
   if (node.is_regular() || node.is_symlink()) {
     EXPECT_EQ(static_cast<std::uint64_t>(st.st_size), node.size);
   }
-  if (!node.is_dir()) EXPECT_EQ(st.st_nlink, node.nlink);
+  if (!node.is_dir()) {
+    EXPECT_EQ(st.st_nlink, node.nlink);
+  }
   if (node.is_symlink()) {
     std::array<char, 4200> target;
     const ssize_t length =

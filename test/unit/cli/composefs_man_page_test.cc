@@ -35,7 +35,8 @@ std::set<std::string> options_of_commands() {
   for (const auto add :
        {add_composefs_create, add_composefs_dump, add_composefs_ls,
         add_composefs_objects, add_composefs_missing_objects,
-        add_composefs_digest, add_composefs_verify, add_composefs_gc}) {
+        add_composefs_digest, add_composefs_mount, add_composefs_verify,
+        add_composefs_gc}) {
     add(app, action);
   }
   std::set<std::string> found;
@@ -52,6 +53,7 @@ std::set<std::string> options_of_commands() {
 TEST(ComposefsManPage, HasEachOptionAndNoOther) {
   std::set<std::string> expected = options_of_commands();
   expected.insert("basedir");  // composefs-info's own
+  expected.insert("lower");    // veneer mount's
 
   EXPECT_EQ(options_on_page(), expected);
 }

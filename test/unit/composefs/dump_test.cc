@@ -189,7 +189,7 @@ TEST(Dump, EscapesAreChecked) {
 }
 
 TEST(Dump, FirstLineIsTheRoot) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(), std::string("\n"),
         std::string("/f 0 100644 1 0 0 0 0.0 - - -\n"),
         std::string("/ 0 100644 1 0 0 0 0.0 - - -\n")}) {

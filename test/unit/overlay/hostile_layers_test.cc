@@ -74,7 +74,7 @@ TEST_F(HostileLayersTest, MetacopyWithoutDataIsStillOneWhenItHasMoved) {
   ASSERT_EQ(rename("f", "g"), 0);
   remount();
 
-  EXPECT_EQ(code_of(fs().read(at("g"), 0, 4)), EIO);
+  EXPECT_EQ(code_of(fs().data(at("g"))), EIO);
 }
 
 TEST_F(HostileLayersTest, MetacopyMarkOnOtherObjectsMeansNothing) {

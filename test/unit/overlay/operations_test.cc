@@ -185,8 +185,8 @@ TEST_P(OperationsTest, DataAreReadWrittenAndSought) {
   EXPECT_EQ(attr_of("n").size, 9000U);
   EXPECT_EQ(*fs().copy_file_range(caller_, at("f"), 0, at("n"), 1, 3), 3U);
   EXPECT_EQ(content("n").substr(0, 4), std::string("\0low", 4));
-  EXPECT_EQ(code_of(fs().read(at("d"), 0, 1)), EISDIR);
-  EXPECT_EQ(code_of(fs().read(at("link"), 0, 1)), EINVAL);
+  EXPECT_EQ(code_of(fs().data(at("d"))), EISDIR);
+  EXPECT_EQ(code_of(fs().data(at("link"))), EINVAL);
   EXPECT_EQ(code_of(fs().set_attr(caller_, at("d"), {.size = 0})), EINVAL);
 }
 
