@@ -93,7 +93,8 @@ Result<std::vector<NodeIndex>> Intake::add(NodeIndex parent,
     }
     nodes.push_back(*node);
   }
-  if (options_.on_progress && !options_.on_progress({"scanning", tree_->size()})) {
+  if (options_.on_progress &&
+      !options_.on_progress({"scanning", tree_->size()})) {
     return Error(ECANCELED, "read");
   }
   return nodes;
