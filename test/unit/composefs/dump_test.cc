@@ -189,11 +189,9 @@ TEST(Dump, EscapesAreChecked) {
 }
 
 TEST(Dump, FirstLineIsTheRoot) {
-  for (const std::string& text :
-       {std::string(), std::string("\n"),
-        std::string("/f 0 100644 1 0 0 0 0.0 - - -\n"),
-        std::string("/ 0 100644 1 0 0 0 0.0 - - -\n")}) {
-    EXPECT_FALSE(read_dump(text)) << text;
+  for (const char* const text : {"", "\n", "/f 0 100644 1 0 0 0 0.0 - - -\n",
+                                 "/ 0 100644 1 0 0 0 0.0 - - -\n"}) {
+    EXPECT_FALSE(read_dump(std::string_view(text))) << text;
   }
 }
 
