@@ -30,6 +30,8 @@ constexpr std::array kTools = {
          true},
     Tool{"composefs-info", run_composefs_info,
          "as composefs-info(1) of composefs", true},
+    Tool{"mount.composefs", run_mount_composefs,
+         "as mount.composefs(1) of composefs", true},
 };
 
 const CLI::App& innermost(const CLI::App& app) {

@@ -20,6 +20,7 @@ namespace veneer::cli {
 int run_composefs(int argc, const char* const* argv);
 int run_mkcomposefs(int argc, const char* const* argv);
 int run_composefs_info(int argc, const char* const* argv);
+int run_mount_composefs(int argc, const char* const* argv);
 
 /// Runs the tool that argv[0], or else argv[1], names; nothing if they name
 /// none.

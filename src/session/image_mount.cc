@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "composefs/image.h"
 #include "fuse/session.h"
 #include "kernel/erofs_mount.h"
 #include "kernel/overlay_mount.h"
@@ -151,8 +152,12 @@ Result<sys::UniqueFd> ImageMount::Impl::mount_erofs() const {
   LayerOptions looked_at;
   if (!options_.digest.empty()) looked_at.digest = options_.digest;
   TRY(composefs::open_layer(options_.image, looked_at));
-  TRY_ASSIGN(const sys::UniqueFd image, sys::open_file(options_.image));
-  return kernel::mount_erofs(image.get(), /*has_acl=*/true);
+  TRY_ASSIGN(const auto image, composefs::Image::open(options_.image));
+  const composefs::ImageInfo& info = image.info();
+  // A plain image does not say.
+  const bool has_acl =
+      !info.is_composefs || (info.header.flags & composefs::kHasAcl) != 0;
+  return kernel::mount_erofs(image.file().fd(), has_acl);
 }
 
 Result<void> ImageMount::Impl::mount_over(int metadata, bool userxattr,
@@ -164,7 +169,7 @@ Result<void> ImageMount::Impl::mount_over(int metadata, bool userxattr,
   spec.detached = {metadata};
   spec.upper = upper_.get();
   spec.work = work_.get();
-  spec.read_only = !upper_;
+  spec.read_only = !upper_ || options_.read_only;
   spec.verity = options_.verity;
   TRY_ASSIGN(auto mount,
              kernel::OverlayMount::make(spec, options_.mount_point));

@@ -31,6 +31,7 @@ struct ImageMountOptions {
   std::string mount_point;
   std::string upper;  ///< together with `work`; "": read-only
   std::string work;
+  bool read_only = false;  ///< with an upper, too
   MetadataSource source = MetadataSource::kAuto;
   kernel::OverlayVerity verity = kernel::OverlayVerity::kOff;
   /// The image's own fs-verity digest in hex; empty: not checked.

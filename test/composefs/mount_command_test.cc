@@ -99,6 +99,29 @@ TEST_F(ImageMountTest, AUserNamespaceNeedsNoRoot) {
   EXPECT_THAT(done.out, HasSubstr("userxattr"));
 }
 
+TEST_F(ImageMountTest, MountComposefsTakesTheWordsOfMount) {
+  const Finished mounted =
+      as("mount.composefs", {"-t", "composefs", "-o",
+                             "ro,basedir=" + path("store") + ":" + path("u"),
+                             path("image"), path("m")});
+  ASSERT_EQ(mounted.status, 0) << mounted.err;
+  EXPECT_THAT(read_tree(path("m")), TreeIs(read_tree(path("src"))));
+  EXPECT_EQ(umount().status, 0);
+
+  const std::string good = "basedir=" + path("store");
+  for (const auto& [words, what] :
+       {std::pair<std::string, std::string>{"ro", "No basedir"},
+        {good + ",noverity", "Unsupported option noverity"},
+        {good + ",rw", "rw needs"},
+        {good + ",upperdir=" + path("u"), "go together"},
+        {good + ",digest=" + std::string(64, '0'), "wrong fs-verity"}}) {
+    const Finished refused =
+        as("mount.composefs", {"-o", words, path("image"), path("m")});
+    EXPECT_EQ(refused.status, 1) << words;
+    EXPECT_THAT(refused.err, HasSubstr(what));
+  }
+}
+
 TEST_F(ImageMountTest, AnotherDigestIsRefused) {
   const std::string other(64, '0');
   for (const char* const driver : {"kernel", "fuse"}) {
