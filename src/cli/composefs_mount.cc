@@ -5,6 +5,8 @@
 #include <linux/capability.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/help.h"
 #include "cli/serve.h"
@@ -46,6 +48,13 @@ struct Arguments {
   session::Config config;
   Server server;
 };
+
+// The choices stand in the type's name already.
+CLI::Validator one_of(std::vector<std::string> words) {
+  CLI::IsMember check(std::move(words));
+  check.description("");
+  return check;
+}
 
 kernel::OverlayVerity kernel_verity(const std::string& word) {
   if (word == "off") return kernel::OverlayVerity::kOff;
@@ -133,14 +142,14 @@ void add_composefs_mount(CLI::App& app, Action& action) {
                    "auto (the default: the kernel's overlay where it can be "
                    "mounted and nothing is to be verified), fuse or kernel.")
       ->type_name("auto|fuse|kernel")
-      ->check(CLI::IsMember({"auto", "fuse", "kernel"}));
+      ->check(one_of({"auto", "fuse", "kernel"}));
   command
       ->add_option("--verity", arguments->verity,
                    "Whether objects must be what their digests in the image "
                    "say: off (the default), on (where there is a digest) or "
                    "require. The kernel needs fs-verity for it, fuse does not.")
       ->type_name("off|on|require")
-      ->check(CLI::IsMember({"off", "on", "require"}));
+      ->check(one_of({"off", "on", "require"}));
   command
       ->add_option("--digest", arguments->config.stores.digest,
                    "The fs-verity digest that the image must have.")

@@ -39,6 +39,7 @@ void add_layer_mount(CLI::App& app, Action& action) {
   CLI::App* const command = app.add_subcommand("mount", kDescription);
   command->formatter(std::make_shared<HelpFormatter>(kUsageLine));
   command->footer(kExamples);
+  command->group(kLooking);
   add_layer_name(*command, arguments->layer);
   command
       ->add_option("MOUNTPOINT", arguments->config.mount_point,

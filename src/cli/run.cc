@@ -104,7 +104,7 @@ int parse_and_run(int argc, const char* const* argv) {
   Action action;
   for (const auto add : {add_mount, add_umount, add_status, add_run, add_diff,
                          add_commit, add_discard, add_preserve, add_recover,
-                         add_export, add_layer, add_doctor, add_tools}) {
+                         add_export, add_layer, add_tools, add_doctor}) {
     add(app, action);
   }
 

@@ -37,6 +37,7 @@ struct KnownDir {
   std::string role;  // "upper directory"
   std::string path;  // as shown to the user
   bool exists = true;
+  bool can_be_made = true;  // by mkdir(1)
   // What follows is about the directory, or about its parent if it is missing.
   std::string resolved;  // without symbolic links
   Identity identity;
@@ -59,6 +60,11 @@ Result<Identity> identify(const std::string& path) {
 Error cannot_use(const KnownDir& dir, const Error& error) {
   switch (error.code()) {
     case ENOENT:
+      if (!dir.can_be_made) {
+        return sentence(ENOENT, fmt::format("{} {} does not exist (check the "
+                                            "path)",
+                                            dir.role, dir.path));
+      }
       return sentence(ENOENT, fmt::format("{0} {1} does not exist (create it: "
                                           "mkdir -p {1})",
                                           dir.role, dir.path));
@@ -88,7 +94,9 @@ Error cannot_use(const KnownDir& dir, const Error& error) {
 class Survey {
  public:
   Result<KnownDir> look_at(std::string role, const Place& place) {
-    KnownDir dir{std::move(role), place.path, !place.make, "", {}, {}};
+    KnownDir dir{
+        .role = std::move(role), .path = place.path, .exists = !place.make};
+    dir.can_be_made = dir.role != stack::describe(stack::LowerKind::kLayerfs);
     const std::string look = place.make ? parent_of(place.path) : place.path;
     const auto identity = identify(look);
     if (!identity) return cannot_use(dir, identity.error());
@@ -259,6 +267,16 @@ Result<void> refuse_inside_lower(const KnownDir& mount_point,
   return {};
 }
 
+// It is a file, and opened as one later.
+Result<void> check_image(const stack::LowerName& name) {
+  const auto image = sys::open_file(name.path);
+  if (image) return {};
+  return sentence(image.error().code(),
+                  fmt::format("{} {} cannot be opened: {} (check the path)",
+                              stack::describe(name.kind), name.path,
+                              reason_of(image.error().code())));
+}
+
 bool exists(const std::string& path) {
   const auto found = sys::find_at(AT_FDCWD, path.c_str());
   return !found || found->has_value();  // an error is for others to report
@@ -385,7 +403,10 @@ Result<Plan> make_plan(const Config& config) {
   std::vector<KnownDir> lowers;
   for (const std::string& text : plan.lowers) {
     const stack::LowerName name = stack::parse_lower(text);
-    if (name.kind == stack::LowerKind::kComposefs) continue;
+    if (name.kind == stack::LowerKind::kComposefs) {
+      TRY(check_image(name));
+      continue;
+    }
     TRY_ASSIGN(KnownDir lower,
                survey.look_at(stack::describe(name.kind), {name.path, false}));
     lowers.push_back(std::move(lower));

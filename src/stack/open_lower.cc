@@ -2,6 +2,9 @@
 
 #include "stack/open_lower.h"
 
+#include <fmt/format.h>
+
+#include <cerrno>
 #include <utility>
 
 #include "layer/host/open_layers.h"
@@ -17,9 +20,13 @@ constexpr std::pair<LowerKind, std::string_view> kPrefixes[] = {
 
 Result<std::unique_ptr<Layer>> open_layerfs(const std::string& path,
                                             const Stores& stores) {
-  TRY_ASSIGN(const layerfs::LayerFs layer,
-             layerfs::LayerFs::from_path(path, stores.blobs));
-  return layer.as_layer();
+  const auto layer = layerfs::LayerFs::from_path(path, stores.blobs);
+  if (layer) return layer->as_layer();
+  if (layer.error().code() != ENOENT) return layer.error();
+  return Error(EINVAL, "",
+               fmt::format("{} is no LayerFS layer, or one below it is gone: "
+                           "{} (veneer layer verify {} says more)",
+                           path, layer.error().message(), path));
 }
 
 Result<std::unique_ptr<Layer>> open_composefs(const std::string& path,
@@ -29,7 +36,11 @@ Result<std::unique_ptr<Layer>> open_composefs(const std::string& path,
                                   .stacked = !position.alone,
                                   .verify = stores.verify};
   if (!stores.digest.empty()) options.digest = stores.digest;
-  return composefs::open_layer(path, options);
+  auto layer = composefs::open_layer(path, options);
+  if (layer || layer.error().code() != EINVAL) return layer;
+  return Error(EINVAL, "",
+               fmt::format("{} (name a composefs or EROFS image)",
+                           layer.error().message()));
 }
 
 }  // namespace

@@ -188,6 +188,21 @@ TEST_P(ImageBaseTest, CommitGoesToADirectoryOnTopOfIt) {
   ASSERT_NO_FATAL_FAILURE(umount());
 }
 
+class BadImageTest : public SessionTest {};
+
+TEST_F(BadImageTest, WhatIsNoneIsRefusedWithTheRemedy) {
+  make_dir("m");
+  write("text", "no image");
+  for (const char* const lower :
+       {"layerfs:absent", "layerfs:base", "layerfs:text", "composefs:absent",
+        "composefs:text", "composefs:base"}) {
+    const Finished end = veneer({"mount", "--lower", lower, path("m")}, path());
+
+    EXPECT_TRUE(is_refused(end, path())) << lower;
+    EXPECT_THAT(list(""), ElementsAre("base", "m", "text"));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, ImageBaseTest, ::testing::ValuesIn(kKinds),
                          [](const auto& kind) {
                            return std::string(kind.param.name);
