@@ -5,8 +5,8 @@
 // The image is read with pread(2), not mapped: one that is cut short or written
 // to while it is served then gives an error or other bytes, where a mapping
 // kills the server with SIGBUS; and what is looked at is a copy that cannot
-// change between the check and the use. It costs half a microsecond for a
-// block in the page cache (docs/formats/composefs.md has the measurement).
+// change between the check and the use. It costs a microsecond for a block in
+// the page cache (docs/formats/composefs.md has the measurement).
 //
 // Threads: an ImageFile is immutable; a Window is of one thread.
 
