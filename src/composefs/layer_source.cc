@@ -4,16 +4,21 @@
 // that presents itself as one. A piece of work is a directory, or some of its
 // files.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "composefs/format.h"
 #include "composefs/intake.h"
 #include "composefs/source.h"
 #include "composefs/work_stack.h"
+#include "sys/fd.h"
+#include "sys/file_data.h"
+#include "sys/open.h"
 
 namespace veneer::composefs {
 namespace {
@@ -123,9 +128,22 @@ Result<Found> Worker::describe(const Child& child) {
   return found;
 }
 
+// Bytes in several places, brought together in a file without a name.
+Result<FileData> gather(const FileData& pieces, std::uint64_t size) {
+  TRY_ASSIGN(const sys::UniqueFd place,
+             sys::open_dir(std::filesystem::temp_directory_path().string()));
+  TRY_ASSIGN(sys::UniqueFd made, sys::open_tmpfile(place.get(), O_RDWR, 0600));
+  TRY(sys::copy_data(pieces, made.get(), size));
+  const sys::SharedFd file = sys::share(std::move(made));
+  return FileData{.fd = file->get(), .owner = file};
+}
+
 Result<void> Worker::read_file(const Child& child, Found& found) {
   if (child.attr.size == 0) return {};
-  TRY_ASSIGN(const FileData data, layer_.open_data(*child.node));
+  TRY_ASSIGN(FileData data, layer_.open_data(*child.node));
+  if (data.reader) {
+    TRY_ASSIGN(data, gather(data, child.attr.size));
+  }
   Content content = {data.fd, data.offset, child.attr.size, std::nullopt};
   if (data.fd < 0) content.bytes = data.bytes;
   const std::uint64_t length = content.bytes

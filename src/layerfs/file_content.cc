@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "layerfs/store_content.h"
-#include "sys/file.h"
+#include "sys/file_data.h"
 
 namespace veneer::layerfs {
 namespace {
@@ -21,30 +21,23 @@ using Sink = std::function<Result<void>(std::span<const std::byte>)>;
 
 Error changed() { return Error(EBUSY, "", "it changed while it was read"); }
 
+// All of it, and not a byte more or less.
 Result<void> for_each_piece(const FileData& data, std::uint64_t size,
                             const Sink& sink) {
-  if (data.fd < 0) {
-    if (data.bytes.size() != size) return changed();
-    return sink(data.bytes);
-  }
-  if (data.length && *data.length != size) return changed();
   std::vector<std::byte> buffer(
       static_cast<std::size_t>(std::min<std::uint64_t>(size, kPiece)));
   for (std::uint64_t at = 0; at < size;) {
-    const auto piece = std::span(buffer).first(static_cast<std::size_t>(
-        std::min<std::uint64_t>(size - at, buffer.size())));
-    TRY_ASSIGN(
-        const std::size_t got,
-        sys::pread_full(data.fd, piece.data(), piece.size(), data.offset + at));
-    if (got != piece.size()) return changed();
+    const std::size_t wanted =
+        std::min<std::uint64_t>(size - at, buffer.size());
+    TRY_ASSIGN(const auto piece,
+               sys::read_data(data, at, std::span(buffer).first(wanted)));
+    if (piece.size() != wanted) return changed();
     TRY(sink(piece));
-    at += got;
+    at += wanted;
   }
-  if (data.length) return {};
   std::byte more{};
-  TRY_ASSIGN(const std::size_t got,
-             sys::pread_full(data.fd, &more, 1, data.offset + size));
-  return got == 0 ? Result<void>() : changed();
+  TRY_ASSIGN(const auto rest, sys::read_data(data, size, {&more, 1}));
+  return rest.empty() ? Result<void>() : changed();
 }
 
 }  // namespace

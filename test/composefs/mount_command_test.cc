@@ -135,6 +135,17 @@ TEST_F(ImageMountTest, AnotherDigestIsRefused) {
   EXPECT_EQ(umount().status, 0);
 }
 
+// Its large files lie in pieces.
+TEST_F(ImageMountTest, AnErofsImageBecomesAComposefsOne) {
+  const Finished made = script(
+      "mkfs.erofs plain src >/dev/null 2>&1; mkdir from; "
+      "$V composefs create --from layer --objects from composefs:plain new");
+  ASSERT_EQ(made.status, 0) << made.err;
+
+  EXPECT_EQ(script("cd from; find . -type f | sort").out,
+            script("cd store; find . -type f | sort").out);
+}
+
 TEST_F(ImageMountTest, WhatIsNoImageIsRefused) {
   write("image", std::string(10000, 'z'));
   for (const char* const driver : {"kernel", "fuse"}) {
